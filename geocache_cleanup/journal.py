@@ -1,0 +1,148 @@
+"""What the job says to systemd: journal entries with fields, and its state to the manager.
+
+Nothing here reads the environment: the callers hand in ``JOURNAL_STREAM`` and ``NOTIFY_SOCKET``.
+"""
+
+import importlib
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from geocache_cleanup.events import Event
+
+IDENTIFIER = "geocache-cleanup"
+FIELD_PREFIX = "GEOCACHE_CLEANUP_"
+
+_MESSAGE_IDS: Mapping[str, str] = {event.value: event.message_id for event in Event}
+
+
+def is_journal(journal_stream: str | None, fd: int) -> bool:
+    """Tell whether the file descriptor is the journal's stream named by ``JOURNAL_STREAM``.
+
+    The variable alone proves nothing: it is inherited by children whose output was redirected.
+    """
+    if not journal_stream:
+        return False
+    try:
+        found = os.fstat(fd)
+    except OSError:
+        return False
+    return journal_stream == f"{found.st_dev}:{found.st_ino}"
+
+
+def priority(level: int) -> int:
+    """Map a level of ``logging`` to the syslog priority (3 error ... 7 debug)."""
+    for least, number in (
+        (logging.CRITICAL, 2),
+        (logging.ERROR, 3),
+        (logging.WARNING, 4),
+        (logging.INFO, 6),
+    ):
+        if level >= least:
+            return number
+    return 7
+
+
+def journal_fields(line: str) -> dict[str, str]:
+    """Turn one formatted JSON line into the fields of its journal entry.
+
+    Reading the line back keeps the entry and the line from ever disagreeing. Keys without a
+    value are left out, so that a match on the field finds only entries which have one.
+    """
+    document = json.loads(line)
+    fields = {
+        FIELD_PREFIX + key.upper(): value if isinstance(value, str) else json.dumps(value)
+        for key, value in document.items()
+        if value is not None
+    }
+    message_id = _MESSAGE_IDS.get(str(document.get("event")))
+    if message_id is not None:
+        fields["MESSAGE_ID"] = message_id
+    return fields
+
+
+class PriorityPrefix(logging.Formatter):
+    """Put ``<N>`` before the lines of another formatter, as sd-daemon(3) defines it.
+
+    The journal takes it off again and files the line under that priority.
+    """
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        """Wrap the formatter that makes the line itself."""
+        super().__init__()
+        self._formatter = formatter
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the wrapped formatter's line behind its priority."""
+        return f"<{priority(record.levelno)}>{self._formatter.format(record)}"
+
+
+class NativeHandler(logging.Handler):
+    """Send each record as one journal entry whose fields can be matched."""
+
+    def __init__(self, send: Callable[..., Any], formatter: logging.Formatter) -> None:
+        """Take ``systemd.journal.send`` and the formatter that makes the JSON line."""
+        super().__init__()
+        self.setFormatter(formatter)
+        self._send = send
+        self._fallback = logging.StreamHandler(sys.stderr)
+        self._fallback.setFormatter(PriorityPrefix(formatter))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send the record, or write it to the standard error stream where the journal refuses."""
+        try:
+            line = self.format(record)
+            self._send(
+                line,
+                PRIORITY=str(priority(record.levelno)),
+                SYSLOG_IDENTIFIER=IDENTIFIER,
+                # Otherwise the library names this file as the origin of every entry.
+                CODE_FILE=record.pathname,
+                CODE_LINE=str(record.lineno),
+                CODE_FUNC=record.funcName or "",
+                **journal_fields(line),
+            )
+        except (OSError, TypeError, ValueError):
+            # A sandbox without AF_UNIX, say, or a line that is no JSON: no event may be lost.
+            self._fallback.emit(record)
+
+
+def native_handler(formatter: logging.Formatter) -> logging.Handler | None:
+    """Return a handler which sends by python3-systemd, None where that is not installed."""
+    try:
+        library = importlib.import_module("systemd.journal")
+    except ImportError:
+        return None
+    return NativeHandler(library.send, formatter)
+
+
+class Notifier:
+    """Tell the service manager what the job does; silent where there is no manager."""
+
+    def __init__(self, notify_socket: str | None) -> None:
+        """Take the value of ``NOTIFY_SOCKET``; a leading ``@`` means an abstract socket."""
+        self._address = notify_socket or ""
+        if self._address.startswith("@"):
+            self._address = "\0" + self._address[1:]
+
+    def status(self, text: str) -> None:
+        """Show one line in ``systemctl status``."""
+        self._notify("STATUS=" + " ".join(text.split()))
+
+    def extend_timeout(self, seconds: float) -> None:
+        """Ask for the start timeout to end no sooner than this many seconds from now."""
+        self._notify(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+
+    def _notify(self, message: str) -> None:
+        """Send one datagram; a manager that cannot be reached must not fail the job."""
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+                sender.sendto(message.encode(), self._address)
+        except OSError:
+            logging.getLogger(__name__).debug("the service manager cannot be reached")
