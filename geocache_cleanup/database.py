@@ -1,0 +1,109 @@
+"""From a database URL to a backend, and what the work needs from one."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ContextManager, Iterable, Optional, Protocol, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError
+
+from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.instants import Stored
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from geocache_cleanup.watch import Watch
+
+Condition = sa.sql.expression.ColumnElement[bool]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The table to prune, as found in the database.
+
+    ``numbers`` says whether the time column can hold numbers, ``index`` names an index that
+    leads with it.
+    """
+
+    table: sa.sql.expression.TableClause
+    column: sa.sql.expression.ColumnElement[object]
+    name: str
+    column_name: str
+    column_type: str
+    numbers: bool
+    index: Optional[str]
+    columns: Sequence[str]
+    key: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Search:
+    """One part of the search for stale rows.
+
+    ``stale`` and ``unreadable`` are exact. Where no row matches ``odd``, ``where`` is the same
+    as ``stale`` and cheaper.
+    """
+
+    stale: Optional[Condition]
+    unreadable: Optional[Condition] = None
+    where: Optional[Condition] = None
+    odd: Optional[Condition] = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How many stored values look alike, with one of them."""
+
+    kind: str
+    rows: int
+    example: str
+
+
+class Backend(Protocol):
+    """One database; every method raises CleanupError for what the admin can change."""
+
+    def connect(self, *, write: bool) -> ContextManager[Connection]:
+        """Open a connection inside a transaction: committed at the end, undone by any error.
+
+        With ``write`` the write lock is held from the start. Raise Interrupted after a signal.
+        """
+
+    def find(self, connection: Connection, table: str, column: str) -> Target:
+        """Look the table up; raise ConfigError naming what there is instead."""
+
+    def searches(
+        self, connection: Connection, target: Target, cutoff: int, now: int, zone: "dt.tzinfo"
+    ) -> Sequence[Search]:
+        """Return the searches which together find every stale row, each row once."""
+
+    def values(self, connection: Connection, target: Target) -> Iterable[tuple[Stored, int]]:
+        """Yield every stored time as it is, with the number of rows that hold it."""
+
+
+def parse_url(text: str) -> URL:
+    """Parse a SQLAlchemy URL; raise ConfigError, never repeating the text."""
+    try:
+        return make_url(text)
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            "the database URL cannot be parsed",
+            "check --database-url; special characters in a password must be percent-encoded",
+        ) from None
+
+
+def shown_url(url: URL) -> str:
+    """Write the URL for people and logs: no password, and no query, which may hold one."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def open_backend(url: URL, watch: "Watch", *, create: bool = False) -> Backend:
+    """Return the backend for a URL; with ``create`` a missing SQLite file is made.
+
+    Raise ConfigError for an engine that is not supported, NoInputError for a missing file.
+    """
+    if url.get_backend_name() == "sqlite":
+        from geocache_cleanup.sqlite import SQLite  # only the engine in use is imported
+
+        return SQLite.from_url(url, watch, create=create)
+    raise ConfigError(f"{url.drivername!r} is not a supported database", "use a sqlite:/// URL")

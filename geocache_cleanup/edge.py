@@ -1,0 +1,153 @@
+"""The edge of a command: settings in, events and an exit status out, one ladder of errors."""
+
+import contextlib
+import datetime as dt
+import os
+import re
+import sys
+import traceback
+import urllib.parse
+from typing import TYPE_CHECKING, Iterator, Mapping, Sequence
+
+import typer
+
+from geocache_cleanup.errors import CleanupError, ExitStatus, Interrupted, SettingsError
+from geocache_cleanup.events import Event
+from geocache_cleanup.log import EventLog
+from geocache_cleanup.settings import LOG_FORMATS, LOG_LEVELS, SETTINGS, Given, Settings, gather, resolve
+from geocache_cleanup.watch import Watch
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+_SECRET_KEY = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
+_BUG_HINT = "this is a bug in geocache-cleanup; please report it with this event"
+
+
+class Edge:
+    """One command's settings, log, and clock, and the fields that all its events carry."""
+
+    def __init__(self, options: Mapping[str, object], fields: Mapping[str, object]) -> None:
+        """Take the options as they were given; nothing is read or checked yet."""
+        self._options = options
+        self.fields = dict(fields)
+        self.secrets: set[str] = set()
+        self.watch = Watch(float("inf"))
+        self.given: Mapping[str, Given] = {}
+        self.events = EventLog(sys.stderr, "auto", None, os.environ.get("JOURNAL_STREAM"))
+        self.settings: Settings
+
+    def load(self) -> None:
+        """Read the settings; raise CleanupError if any cannot be used."""
+        directory = os.environ.get("CREDENTIALS_DIRECTORY")
+        self.given = gather(self._options, os.environ, directory)
+        log_format, log_level = self.given["log_format"].text, self.given["log_level"].text
+        self.events = EventLog(
+            sys.stderr,
+            log_format if log_format in LOG_FORMATS else "auto",
+            log_level if log_level in LOG_LEVELS else None,
+            os.environ.get("JOURNAL_STREAM"),
+        )
+        self.settings = resolve(self.given, dt.datetime.now(dt.timezone.utc))
+        self.watch.timeout = self.settings.timeout
+
+    def database_url(self) -> "URL":
+        """Parse the database URL, and from now on keep its secrets out of every event."""
+        from geocache_cleanup.database import parse_url, shown_url  # imports SQLAlchemy
+
+        url = parse_url(self.settings.database_url)
+        secrets = [url.password, *(v for k, v in url.query.items() if _SECRET_KEY.search(k))]
+        for secret in map(str, filter(None, secrets)):
+            self.secrets |= {secret, urllib.parse.quote(secret), urllib.parse.quote_plus(secret)}
+        self.fields["database"] = shown_url(url)
+        return url
+
+    def shown_settings(self) -> Sequence[Mapping[str, object]]:
+        """Return each setting with its value, safe to show, and where the value came from."""
+        return [
+            {
+                "option": SETTINGS[name].option,
+                "variable": SETTINGS[name].variable,
+                "value": self.fields["database"] if name == "database_url" else found.text,
+                "source": found.source,
+            }
+            for name, found in self.given.items()
+        ]
+
+    def emit(self, event: Event, level: str, message: str, **fields: object) -> None:
+        """Log an event with the fields that all events of this command have."""
+        self.events.emit(event, level, message, {**self.fields, **fields})
+
+    def redact(self, text: str) -> str:
+        """Take the secrets out of text that came from a library."""
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+
+@contextlib.contextmanager
+def ladder(edge: Edge) -> Iterator[None]:
+    """Turn whatever ends a command into one event and its exit status."""
+    try:
+        edge.watch.listen()
+        edge.load()
+        yield
+    except typer.Exit:
+        raise
+    except Interrupted as stop:
+        _fail_softly(edge, stop)
+    except CleanupError as error:
+        _fail(edge, error.status, error.reason, error.hint, error)
+    except Exception as error:  # noqa: BLE001 - a bug has to leave an event too
+        text = "".join(traceback.format_exception(error))
+        reason = f"{type(error).__name__}: {error}"
+        _fail(edge, ExitStatus.SOFTWARE, reason, _BUG_HINT, error, traceback=edge.redact(text))
+
+
+def _fail_softly(edge: Edge, stop: Interrupted) -> None:
+    edge.emit(
+        Event.INTERRUPTED,
+        "warning",
+        f"Stopped by {stop.signal_name}; nothing was deleted",
+        signal=stop.signal_name,
+        **edge_progress(edge),
+    )
+    # systemctl stop sends SIGTERM: that must leave no failed unit behind.
+    raise typer.Exit(ExitStatus.OK if stop.signal_name == "SIGTERM" else ExitStatus.SIGINT)
+
+
+def _fail(
+    edge: Edge,
+    status: ExitStatus,
+    reason: str,
+    hint: str,
+    error: BaseException,
+    **fields: object,
+) -> None:
+    reason = edge.redact(reason)
+    if isinstance(error, SettingsError):
+        fields["problems"] = list(error.problems)
+    edge.emit(
+        Event.FAILED,
+        "error",
+        f"Failed: {reason}",
+        **edge_progress(edge),
+        exit_status=int(status),
+        reason=reason,
+        hint=hint,
+        retryable=status.retryable,
+        **fields,
+    )
+    raise typer.Exit(int(status))
+
+
+def edge_progress(edge: Edge) -> Mapping[str, object]:
+    """Return what a run that came to nothing did: nothing, in so many seconds."""
+    if "run_id" not in edge.fields:
+        return {}
+    return {
+        "deleted": 0,
+        "unreadable": 0,
+        "batches": 0,
+        "duration_seconds": round(edge.watch.elapsed, 3),
+    }

@@ -1,0 +1,100 @@
+"""What can end a command, and the exit status each has.
+
+The numbers are those of sysexits.h, which systemd prints by name; systemd retries the
+transient ones and leaves the rest to the admin.
+"""
+
+import enum
+from typing import ClassVar, Sequence
+
+
+class ExitStatus(enum.IntEnum):
+    """The exit statuses of every command; the names are those that systemd prints."""
+
+    OK = 0
+    INVALIDARGUMENT = 2
+    DATAERR = 65
+    NOINPUT = 66
+    UNAVAILABLE = 69
+    SOFTWARE = 70
+    IOERR = 74
+    TEMPFAIL = 75
+    NOPERM = 77
+    CONFIG = 78
+    SIGINT = 130
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same command may succeed later with nothing changed."""
+        return self in {ExitStatus.UNAVAILABLE, ExitStatus.IOERR, ExitStatus.TEMPFAIL}
+
+
+class CleanupError(Exception):
+    """Never raised directly: an expected end, with its reason and what the admin should do."""
+
+    status: ClassVar[ExitStatus]
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+class SettingsError(CleanupError):
+    """One or more settings cannot be used; all of them are named."""
+
+    status = ExitStatus.INVALIDARGUMENT
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems), "correct what is named, or leave it out")
+        self.problems = tuple(problems)
+
+
+class DataError(CleanupError):
+    """The stored data stops the job: damage, a constraint, or the guard against mass deletion."""
+
+    status = ExitStatus.DATAERR
+
+
+class NoInputError(CleanupError):
+    """The database file does not exist."""
+
+    status = ExitStatus.NOINPUT
+
+
+class UnavailableError(CleanupError):
+    """The server cannot be reached, or went away."""
+
+    status = ExitStatus.UNAVAILABLE
+
+
+class StorageError(CleanupError):
+    """The disk is full, failing or read-only."""
+
+    status = ExitStatus.IOERR
+
+
+class TemporaryError(CleanupError):
+    """Something else has the lock, or the time ran out."""
+
+    status = ExitStatus.TEMPFAIL
+
+
+class PermissionRefusedError(CleanupError):
+    """The user, or the database account, may not do this."""
+
+    status = ExitStatus.NOPERM
+
+
+class ConfigError(CleanupError):
+    """The database does not fit: unusable URL, missing driver, table or column."""
+
+    status = ExitStatus.CONFIG
+
+
+class Interrupted(Exception):  # noqa: N818 - a signal is not an error
+    """SIGTERM or SIGINT asked the run to stop; nothing of the open transaction was kept."""
+
+    def __init__(self, signal_name: str) -> None:
+        super().__init__(signal_name)
+        self.signal_name = signal_name

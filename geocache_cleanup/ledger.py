@@ -1,0 +1,101 @@
+"""The ledger: one row for each run, written in the transaction of the run itself."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Optional, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import Connection
+
+NAME = "geocache_cleanup_runs"
+KEPT_DAYS = 400
+
+# Times are UTC without a zone: SQLite and MySQL have no type that keeps one.
+_MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run. Times are UTC; ``retention_days`` is None where the cutoff was given itself."""
+
+    run_id: str
+    started_at: dt.datetime
+    duration_seconds: float
+    table_name: str
+    time_column: str
+    cutoff: dt.datetime
+    retention_days: Optional[int]
+    deleted: int
+    unreadable: int
+    batches: int
+    host: str
+    version: str
+
+    def as_json(self) -> dict[str, object]:
+        """Return the record with its times as RFC 3339 text."""
+        times = {"started_at": self.started_at, "cutoff": self.cutoff}
+        return {**vars(self), **{key: _rfc3339(value) for key, value in times.items()}}
+
+
+def define(metadata: sa.MetaData) -> sa.Table:
+    """Return the ledger's table; its migration creates just this."""
+    return sa.Table(
+        NAME,
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("run_id", sa.String(64), nullable=False),
+        sa.Column("started_at", _MOMENT, nullable=False, index=True),
+        sa.Column("duration_seconds", sa.Float, nullable=False),
+        sa.Column("table_name", sa.String(255), nullable=False),
+        sa.Column("time_column", sa.String(255), nullable=False),
+        sa.Column("cutoff", _MOMENT, nullable=False),
+        sa.Column("retention_days", sa.Integer),
+        sa.Column("deleted", sa.BigInteger, nullable=False),
+        sa.Column("unreadable", sa.BigInteger, nullable=False),
+        sa.Column("batches", sa.Integer, nullable=False),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("version", sa.String(32), nullable=False),
+    )
+
+
+LEDGER = define(sa.MetaData())
+
+
+def exists(connection: Connection) -> bool:
+    """Tell whether the database has a ledger."""
+    return sa.inspect(connection).has_table(NAME)
+
+
+def write(connection: Connection, record: Record) -> None:
+    """Add a run, and drop the runs that are older than ``KEPT_DAYS`` days."""
+    started = _naive(record.started_at)
+    connection.execute(
+        sa.insert(LEDGER).values(
+            **{**vars(record), "started_at": started, "cutoff": _naive(record.cutoff)}
+        )
+    )
+    oldest = started - dt.timedelta(days=KEPT_DAYS)
+    connection.execute(sa.delete(LEDGER).where(LEDGER.c.started_at < oldest))
+
+
+def read(connection: Connection, limit: int) -> Sequence[Record]:
+    """Return the latest runs, newest first."""
+    columns = [column for column in LEDGER.c if column.name != "id"]
+    statement = sa.select(*columns).order_by(LEDGER.c.started_at.desc(), LEDGER.c.id.desc())
+    return [
+        Record(**{**row, "started_at": _aware(row.started_at), "cutoff": _aware(row.cutoff)})
+        for row in connection.execute(statement.limit(limit)).mappings()
+    ]
+
+
+def _naive(moment: dt.datetime) -> dt.datetime:
+    return moment.astimezone(dt.timezone.utc).replace(tzinfo=None)
+
+
+def _aware(moment: dt.datetime) -> dt.datetime:
+    return moment.replace(tzinfo=dt.timezone.utc)
+
+
+def _rfc3339(moment: dt.datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

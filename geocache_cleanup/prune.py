@@ -1,0 +1,144 @@
+"""The job itself: one transaction that deletes the stale rows and records the run."""
+
+import dataclasses
+import datetime as dt
+import socket
+from dataclasses import dataclass
+from typing import Optional
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from geocache_cleanup import __version__, instants, ledger
+from geocache_cleanup.database import Backend, Condition, Search, Target
+from geocache_cleanup.errors import DataError
+from geocache_cleanup.settings import Settings
+from geocache_cleanup.watch import Watch
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to prune. ``cutoff`` and ``now`` are instants in microseconds."""
+
+    table: str
+    time_column: str
+    time_zone: dt.tzinfo
+    cutoff: int
+    now: int
+    retention_days: Optional[int]
+    max_delete_percent: int
+    dry_run: bool
+    run_id: str
+
+    @classmethod
+    def of(cls, settings: Settings, *, dry_run: bool, run_id: str) -> "Order":
+        """Take what the work needs from the settings."""
+        return cls(
+            table=settings.table,
+            time_column=settings.time_column,
+            time_zone=settings.time_zone,
+            cutoff=settings.cutoff,
+            now=settings.now,
+            retention_days=settings.retention_days,
+            max_delete_percent=settings.max_delete_percent,
+            dry_run=dry_run,
+            run_id=run_id,
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run did: rows deleted, values it could not read, transactions, seconds."""
+
+    deleted: int = 0
+    unreadable: int = 0
+    batches: int = 0
+    duration_seconds: float = 0.0
+
+
+def prune(backend: Backend, order: Order, watch: Watch) -> Result:
+    """Delete the stale rows, all or none of them, or count them with ``dry_run``.
+
+    Raise CleanupError if anything stops the run, Interrupted after a signal; the database is
+    then as it was.
+    """
+    with backend.connect(write=not order.dry_run) as connection:
+        target = backend.find(connection, order.table, order.time_column)
+        total = _count(connection, target, None) if order.max_delete_percent < 100 else 0
+        result = _delete_all(backend, connection, target, order)
+        check_share(result.deleted, total, order.max_delete_percent)
+        result = dataclasses.replace(result, duration_seconds=round(watch.elapsed, 3))
+        if not order.dry_run and ledger.exists(connection):
+            ledger.write(connection, _record(order, result))
+        # Past this point the run is committed, whatever arrives.
+        watch.check()
+    return dataclasses.replace(result, duration_seconds=round(watch.elapsed, 3))
+
+
+def _delete_all(
+    backend: Backend, connection: Connection, target: Target, order: Order
+) -> Result:
+    deleted = unreadable = 0
+    for search in backend.searches(
+        connection, target, order.cutoff, order.now, order.time_zone
+    ):
+        stale, not_read = _judge(connection, target, search)
+        unreadable += not_read
+        if stale is None:
+            continue
+        if order.dry_run:
+            deleted += _count(connection, target, stale)
+        else:
+            deleted += connection.execute(sa.delete(target.table).where(stale)).rowcount
+    return Result(deleted=deleted, unreadable=unreadable, batches=0 if order.dry_run else 1)
+
+
+def _judge(
+    connection: Connection, target: Target, search: Search
+) -> tuple[Optional[Condition], int]:
+    """Return the cheapest exact condition for a search, and how many values it cannot read."""
+    if search.odd is not None and not _count(connection, target, search.odd):
+        return search.where, 0
+    if search.unreadable is None:
+        return search.stale, 0
+    return search.stale, _count(connection, target, search.unreadable)
+
+
+def _count(connection: Connection, target: Target, condition: Optional[Condition]) -> int:
+    statement = sa.select(sa.func.count()).select_from(target.table)
+    if condition is not None:
+        statement = statement.where(condition)
+    return int(connection.execute(statement).scalar_one())
+
+
+def check_share(deleted: int, total: int, percent: int) -> None:
+    """Raise DataError if ``deleted`` rows are more than ``percent`` of ``total``."""
+    if percent < 100 and deleted * 100 > total * percent:
+        raise DataError(
+            f"{deleted} of {total} rows are stale, more than the {percent} percent that "
+            "--max-delete-percent allows; nothing was deleted",
+            "look at the system clock and at geocache-cleanup check; if it is right, raise the "
+            "limit for one run",
+        )
+
+
+def _record(order: Order, result: Result) -> ledger.Record:
+    return ledger.Record(
+        run_id=order.run_id,
+        started_at=moment(order.now),
+        duration_seconds=result.duration_seconds,
+        table_name=order.table,
+        time_column=order.time_column,
+        cutoff=moment(order.cutoff),
+        retention_days=order.retention_days,
+        deleted=result.deleted,
+        unreadable=result.unreadable,
+        batches=result.batches,
+        host=socket.gethostname(),
+        version=__version__,
+    )
+
+
+def moment(instant: int) -> dt.datetime:
+    """Return an instant as an aware datetime in UTC."""
+    return instants.EPOCH + dt.timedelta(microseconds=instant)

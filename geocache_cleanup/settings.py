@@ -1,0 +1,322 @@
+"""Settings: options over environment over systemd credential over default.
+
+All of them are read before anything is opened, and every problem is reported at once.
+"""
+
+import datetime as dt
+import math
+import re
+import zoneinfo
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Mapping, Optional, Sequence
+
+from geocache_cleanup import instants
+from geocache_cleanup.errors import ConfigError, SettingsError
+
+VARIABLE_PREFIX = "GEOCACHE_CLEANUP_"
+CREDENTIAL = "geocache-cleanup.database-url"
+DEFAULT_DATABASE = "/var/lib/geocache-cleanup/geo_cache.db"
+LOG_FORMATS = ("auto", "json", "text")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\+[A-Za-z0-9_]+)?://[^\s\x00]*\S?.*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its default as text, its help, and the function that reads its text.
+
+    The function raises ValueError with what is expected; that of a secret never repeats it.
+    """
+
+    name: str
+    default: Optional[str]
+    help: str
+    read: Callable[[str], object]
+
+    @property
+    def option(self) -> str:
+        """The option's name on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable's name."""
+        return VARIABLE_PREFIX + self.name.upper()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one command, each read and checked.
+
+    ``values`` holds them by name, ``sources`` says where each came from. ``cutoff`` is an
+    instant (microseconds); ``retention_days`` is None where ``--before`` sets the cutoff.
+    """
+
+    database_url: str
+    table: str
+    time_column: str
+    time_zone: dt.tzinfo
+    timeout: float
+    max_delete_percent: int
+    retention_days: Optional[int]
+    cutoff: int
+    now: int
+    sources: Mapping[str, str]
+
+    @property
+    def configured(self) -> bool:
+        """Whether anyone has said which database to use."""
+        return self.sources["database_url"] != "default"
+
+
+def _read_url(text: str) -> str:
+    if not _URL.fullmatch(text):
+        raise ValueError(
+            "is not a database URL such as sqlite:////path/to/file.db (an encrypted credential "
+            "must be loaded with LoadCredentialEncrypted=)"
+        )
+    return text
+
+
+def _read_name(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain a NUL character")
+    return text
+
+
+def _whole(low: int, high: int, unit: str) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number of {unit} from {low} to {high}, not {text!r}")
+        return int(text)
+
+    return read
+
+
+def _seconds(high: int) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text) or not 0 < float(text) <= high:
+            raise ValueError(f"must be a number of seconds above 0, at most {high}, not {text!r}")
+        return float(text)
+
+    return read
+
+
+def _read_before(text: str) -> Optional[int]:
+    """Return the instant, or None for ``now``."""
+    if text == "now":
+        return None
+    instant = None
+    if instants.has_zone(text):
+        instant = instants.read_instant(text, dt.timezone.utc)
+    if instant is None:
+        raise ValueError(
+            "must be 'now', a date, or a date and time with Z or an offset such as "
+            f"2026-06-03T12:00:00Z, not {text!r}"
+        )
+    return instant
+
+
+def _read_zone(text: str) -> dt.tzinfo:
+    if text == "UTC":
+        return dt.timezone.utc
+    try:
+        return zoneinfo.ZoneInfo(text)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"must be an IANA time zone such as Europe/Berlin, and tzdata installed, not {text!r}"
+        ) from None
+
+
+def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"must be one of {', '.join(names)}, not {text!r}")
+        return text
+
+    return read
+
+
+def _not_yet(idle: Optional[str]) -> Callable[[str], None]:
+    def read(text: str) -> None:
+        if text != idle:
+            raise ValueError("is not available in this version")
+
+    return read
+
+
+SETTINGS: Mapping[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            "database_url",
+            "sqlite:///" + DEFAULT_DATABASE,
+            "SQLAlchemy URL of the database.",
+            _read_url,
+        ),
+        Setting("table", "geo_cache", "Table to prune; schema.table on servers.", _read_name),
+        Setting("time_column", "last_seen", "Column with the time a row is judged by.", _read_name),
+        Setting(
+            "retention_days",
+            "90",
+            "Days a row is kept, 1 to 36500.",
+            _whole(1, 36_500, "days"),
+        ),
+        Setting(
+            "before",
+            None,
+            "Instead of retention: delete rows before this instant (ISO 8601), or 'now'.",
+            _read_before,
+        ),
+        Setting("time_zone", "UTC", "Zone of stored times that carry none.", _read_zone),
+        Setting("timeout", "60", "Seconds a run may take, waits included.", _seconds(86_400)),
+        Setting(
+            "batch_seconds",
+            "0",
+            "0: one transaction. More: a series of transactions of about that many seconds.",
+            _not_yet("0"),
+        ),
+        Setting(
+            "max_delete_percent",
+            "100",
+            "Fail and delete nothing if a run would delete more of the table than this.",
+            _whole(1, 100, "percent"),
+        ),
+        Setting("metrics_file", None, "Prometheus text file to replace.", _not_yet(None)),
+        Setting(
+            "log_format",
+            "auto",
+            "json, text, or auto: text on a terminal, JSON elsewhere.",
+            _one_of(LOG_FORMATS),
+        ),
+        Setting(
+            "log_level",
+            None,
+            "debug, info, warning or error; info on a terminal, debug elsewhere.",
+            _one_of(LOG_LEVELS),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """The text given for a setting, and by what."""
+
+    text: Optional[str]
+    source: str
+
+
+def gather(
+    options: Mapping[str, object],
+    environment: Mapping[str, str],
+    credentials_directory: Optional[str],
+) -> dict[str, Given]:
+    """Find the text of each setting among ``options``, and where it came from."""
+    return {
+        name: _find(SETTINGS[name], options[name], environment, credentials_directory)
+        for name in options
+        if name in SETTINGS
+    }
+
+
+def _find(
+    setting: Setting,
+    option: object,
+    environment: Mapping[str, str],
+    credentials_directory: Optional[str],
+) -> Given:
+    if option is not None:
+        return Given(str(option), "option")
+    if setting.variable in environment:
+        return Given(environment[setting.variable], "environment")
+    if setting.name == "database_url" and credentials_directory:
+        credential = Path(credentials_directory, CREDENTIAL)
+        if credential.exists():
+            return Given(_read_credential(credential), "credential")
+    return Given(setting.default, "default")
+
+
+def _read_credential(path: Path) -> str:
+    """Return the credential; unreadable bytes become text that no URL check accepts."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\r\n")
+    except OSError as error:
+        raise ConfigError(
+            f"the credential {CREDENTIAL} cannot be read: {error.strerror}",
+            "see LoadCredential= in systemd.exec(5)",
+        ) from error
+
+
+def resolve(given: Mapping[str, Given], now: dt.datetime) -> Settings:
+    """Read every setting.
+
+    Raise SettingsError naming all that are wrong, or ConfigError if only the URL is.
+    """
+    values: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for name, text in given.items():
+        try:
+            values[name] = _read(SETTINGS[name], text)
+        except ValueError as error:
+            problems[name] = f"{_label(SETTINGS[name], text)} {error}"
+    if conflict := _conflict(given):
+        problems["before"] = conflict
+    if set(problems) == {"database_url"} and given["database_url"].text:
+        raise ConfigError(problems["database_url"], "set a complete SQLAlchemy URL")
+    if problems:
+        raise SettingsError(list(problems.values()))
+    return _build(given, values, instants.of_datetime(now))
+
+
+def _read(setting: Setting, given: Given) -> object:
+    if given.text is None:
+        return None
+    if given.text == "":
+        raise ValueError("is empty; leave it out to use the default")
+    return setting.read(given.text)
+
+
+def _label(setting: Setting, given: Given) -> str:
+    credential = f", credential {CREDENTIAL}" if given.source == "credential" else ""
+    return f"{setting.option} ({setting.variable}{credential})"
+
+
+def _conflict(given: Mapping[str, Given]) -> Optional[str]:
+    """Two cutoffs from one source are a mistake; from two, the nearer source wins."""
+    before, retention = given.get("before"), given.get("retention_days")
+    if before is None or retention is None or before.source == "default":
+        return None
+    if before.source == retention.source:
+        return (
+            f"{SETTINGS['before'].option} ({SETTINGS['before'].variable}) and "
+            f"{SETTINGS['retention_days'].option} ({SETTINGS['retention_days'].variable}) "
+            f"are both given by {before.source}; give one"
+        )
+    return None
+
+
+def _build(given: Mapping[str, Given], values: Mapping[str, Any], now: int) -> Settings:
+    retention: Optional[int] = values.get("retention_days")
+    cutoff = now if retention is None else now - retention * instants.DAY
+    before = given.get("before")
+    if before is not None and before.source != "default" and not _overruled(given):
+        retention = None
+        cutoff = now if values["before"] is None else values["before"]
+    return Settings(
+        database_url=values["database_url"],
+        table=values.get("table", ""),
+        time_column=values.get("time_column", ""),
+        time_zone=values.get("time_zone", dt.timezone.utc),
+        timeout=values.get("timeout", math.inf),
+        max_delete_percent=values.get("max_delete_percent", 100),
+        retention_days=retention,
+        cutoff=cutoff,
+        now=now,
+        sources={name: given[name].source for name in given},
+    )
+
+
+def _overruled(given: Mapping[str, Given]) -> bool:
+    return given["retention_days"].source == "option" and given["before"].source == "environment"

@@ -1,0 +1,213 @@
+"""SQLite files: opened without ever creating one, locked with patience, errors explained."""
+
+import contextlib
+import os
+import sqlite3
+import stat
+import urllib.parse
+from typing import Iterator, NoReturn, Sequence, Union
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.pool import NullPool
+
+from geocache_cleanup import sqlite_table
+from geocache_cleanup.errors import (
+    CleanupError,
+    ConfigError,
+    DataError,
+    NoInputError,
+    PermissionRefusedError,
+    StorageError,
+    TemporaryError,
+)
+from geocache_cleanup.watch import Watch
+
+# SQLite sleeps in C while it waits for a lock, where no signal is answered: wait in short turns.
+_TURN_SECONDS = 0.2
+# Enough for what a large DELETE changes, and well inside the memory limit of the unit.
+_CACHE_KIB = 128 * 1024
+# The virtual machine runs some thousands of instructions in a millisecond.
+_INSTRUCTIONS_PER_LOOK = 4_000
+
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_SCHEMA}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_REFUSED = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
+
+
+class SQLite:
+    """One SQLite database file."""
+
+    find = staticmethod(sqlite_table.find)
+    searches = staticmethod(sqlite_table.searches)
+    values = staticmethod(sqlite_table.values)
+
+    def __init__(self, path: str, watch: Watch, *, create: bool = False) -> None:
+        self.path = path
+        self._watch = watch
+        self._create = create
+        self._write = False
+        self._engine = sa.create_engine(
+            "sqlite://", creator=self._open, poolclass=NullPool, future=True
+        )
+        sa.event.listen(self._engine, "begin", self._begin)
+        sa.event.listen(self._engine, "commit", self._commit)
+
+    @classmethod
+    def from_url(cls, url: URL, watch: Watch, *, create: bool = False) -> "SQLite":
+        """Return the backend for a URL.
+
+        Raise ConfigError if it names no file, NoInputError if there is no such file.
+        """
+        path = file_path(url)
+        if not (create and not os.path.lexists(path)):
+            check_file(path)
+        return cls(path, watch, create=create)
+
+    @contextlib.contextmanager
+    def connect(self, *, write: bool) -> Iterator[Connection]:
+        """Open the file inside a transaction; see ``database.Backend.connect``."""
+        self._write = write
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
+        except (sqlite3.Error, sa.exc.DBAPIError) as error:
+            self._explain(error)
+        finally:
+            self._engine.dispose()
+
+    def _open(self) -> sqlite3.Connection:
+        # Quoting makes any path a valid part of a URI.
+        mode = "rwc" if self._create else "rw"
+        uri = f"file:{urllib.parse.quote(os.path.abspath(self.path))}?mode={mode}"
+        connection = sqlite3.connect(uri, uri=True, timeout=_TURN_SECONDS, isolation_level=None)
+        connection.set_progress_handler(self._watch.over, _INSTRUCTIONS_PER_LOOK)
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not self._write:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _begin(self, connection: Connection) -> None:
+        self._patiently(connection, "BEGIN IMMEDIATE" if self._write else "BEGIN")
+
+    def _commit(self, connection: Connection) -> None:
+        self._patiently(connection, "COMMIT")
+
+    def _patiently(self, connection: Connection, statement: str) -> None:
+        """Execute a statement that may have to wait for the locks of others."""
+        raw = sqlite_table.driver_connection(connection)
+        while True:
+            try:
+                raw.execute(statement)
+            except sqlite3.OperationalError as error:
+                if _code(error) != sqlite3.SQLITE_BUSY or self._watch.over():
+                    raise
+            else:
+                return
+
+    def _explain(self, error: Union[sqlite3.Error, sa.exc.DBAPIError]) -> NoReturn:
+        """Raise what a SQLite error means to the admin; a bug stays what it is."""
+        original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        assert isinstance(original, BaseException)
+        code = _code(original)
+        if code == sqlite3.SQLITE_INTERRUPT:
+            self._watch.check()
+        if code in _BUSY:
+            self._explain_busy(original)
+        explained = _explained(code, str(original), self.path)
+        raise explained if explained else error
+
+    def _explain_busy(self, error: BaseException) -> NoReturn:
+        if self._watch.signal is not None:
+            self._watch.check()
+        raise TemporaryError(
+            f"the database is locked: {error}",
+            "another process is writing; see which with fuser, or raise --timeout",
+        ) from error
+
+
+def file_path(url: URL) -> str:
+    """Return the path a SQLite URL names; raise ConfigError if it is not that of a file."""
+    if url.drivername not in {"sqlite", "sqlite+pysqlite"}:
+        raise ConfigError(
+            f"{url.drivername!r} is not a supported driver", "use sqlite:////path/to/file.db"
+        )
+    path = url.database or ""
+    if path.startswith("file:") and "uri" in url.query:
+        path = urllib.parse.unquote(urllib.parse.urlsplit(path).path)
+    if path in {"", ":memory:"} or "\0" in path:
+        raise ConfigError(
+            "the SQLite URL names no file",
+            "use sqlite:////path/to/file.db, with four slashes for an absolute path",
+        )
+    return path
+
+
+def check_file(path: str) -> None:
+    """Raise NoInputError if there is no such file, ConfigError if it is not a regular file."""
+    try:
+        mode = os.stat(path).st_mode
+    except PermissionError:
+        raise PermissionRefusedError(
+            f"permission denied to reach {path!r}",
+            "run as the user that owns the database, and give it the directory",
+        ) from None
+    except (OSError, ValueError):
+        raise NoInputError(
+            f"there is no database {path!r}",
+            "set --database-url, or create one with geocache-cleanup migrate",
+        ) from None
+    if not stat.S_ISREG(mode):
+        kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
+        raise ConfigError(f"{path!r} is {kind}", "set --database-url to the database file")
+
+
+def _code(error: BaseException) -> int:
+    """Return the primary SQLite result code; Python's own sqlite3 errors count as SQLITE_ERROR."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def _explained(code: int, text: str, path: str) -> Union[CleanupError, None]:
+    directory = os.path.dirname(os.path.abspath(path))
+    if code in _DAMAGED:
+        return DataError(
+            f"{path!r} is damaged, encrypted, or no SQLite database: {text}",
+            "check it with: sqlite3 FILE 'PRAGMA integrity_check'; restore a backup",
+        )
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return DataError(
+            f"a constraint or trigger of the database refuses the deletion: {text}",
+            "give the foreign key ON DELETE CASCADE, or change the trigger",
+        )
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN} and not _read_only(directory):
+        return PermissionRefusedError(
+            f"no permission to write {path!r} or its directory: {text}",
+            "run as the user that owns the database; under systemd also set ReadWritePaths= "
+            "to its directory",
+        )
+    if code in {
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+    }:
+        return StorageError(
+            f"the storage of {path!r} is full, failing or read-only: {text}",
+            "see df, and the kernel's messages in journalctl -k",
+        )
+    if code in _REFUSED:
+        return PermissionRefusedError(f"refused: {text}", "run as the owner of the database")
+    if code == sqlite3.SQLITE_ERROR and text.startswith(("no such", "unknown", "foreign key")):
+        return ConfigError(
+            f"the schema needs what this program does not have: {text}",
+            "a trigger, index or generated column uses a function or collation of the application",
+        )
+    return None
+
+
+def _read_only(directory: str) -> bool:
+    try:
+        return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False

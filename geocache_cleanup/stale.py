@@ -1,0 +1,102 @@
+"""Where stale values can lie in the order of a column that mixes numbers and text.
+
+Comparing text of one shape with a cutoff of another deletes fresh rows, so the bounds here
+only narrow the search down: each span says how much its bounds alone decide. Bounds keep
+the column bare, so that an index on it is used, and leave out the fresh rows, so that the
+cost follows the stale ones.
+"""
+
+import datetime as dt
+import enum
+import sys
+from dataclasses import dataclass
+from typing import Iterator, Optional, Union
+
+from geocache_cleanup import instants
+
+# A zone shifts text by less than a day either way, so two days are a safe margin.
+_MARGIN = 2
+# Text that starts with a digit sorts below this, and no date or number starts otherwise.
+_AFTER_DIGITS = ":"
+_LAST_YEAR = 9999
+_MOST_GAPS = 100
+_INT64_MAX = 2**63 - 1
+_LEAST_NUMBER = sys.float_info.min
+
+
+class Decides(enum.Enum):
+    """What the bounds of a span say of the values between them."""
+
+    ALL_STALE = "every value is a stale time"
+    DATES_STALE = "every value that starts with a date is stale, if it can be read"
+    NOTHING = "each value must be read"
+    NONE_READABLE = "no value is a time"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Values from ``low`` (included) up to ``high`` (excluded); None is no bound."""
+
+    low: Union[None, int, float, str]
+    high: Union[int, float, str]
+    decides: Decides
+
+
+def number_spans(cutoff: int) -> Iterator[Span]:
+    """Yield the spans of numbers for a cutoff: one for each unit an epoch may count in."""
+    yield Span(None, _LEAST_NUMBER, Decides.NONE_READABLE)
+    low: float = _LEAST_NUMBER
+    for limit, _, per_second in instants.EPOCH_UNITS:
+        high = min(_scaled(cutoff, per_second), limit)
+        if low < high:
+            yield Span(low, high, Decides.ALL_STALE)
+        low = limit
+
+
+def text_spans(cutoff: int, now: int) -> Iterator[Span]:
+    """Yield the spans of text for a cutoff; ``now`` bounds the years that are looked at one by one.
+
+    Dates sort by year, so the fresh ones are left out: what remains above the cutoff are the
+    gaps between the years, where only text that is a number can be stale.
+    """
+    first, last = _date_text(cutoff, -_MARGIN), _date_text(cutoff, _MARGIN)
+    if first is not None:
+        yield Span("", first, Decides.DATES_STALE)
+    yield Span(first or "", last or _AFTER_DIGITS, Decides.NOTHING)
+    if last is not None:
+        yield from _gaps(last, max(_year(cutoff), _year(now)) + 1)
+
+
+def _gaps(start: str, last_year: int) -> Iterator[Span]:
+    year = int(start[:4])
+    if last_year - year > _MOST_GAPS:
+        year = last_year - _MOST_GAPS
+        yield Span(start, f"{year:04}-", Decides.NOTHING)
+    years = [*range(year, min(last_year, _LAST_YEAR - 1) + 1), _LAST_YEAR]
+    for this, following in zip(years, [f"{year:04}-" for year in years[1:]] + [_AFTER_DIGITS]):
+        # "2026-:" comes after all of 2026's dates and before any number that starts with 2026.
+        yield Span(f"{this:04}-:", following, Decides.NOTHING)
+
+
+def _scaled(instant: int, per_second: int) -> Union[int, float]:
+    """Return the instant in a unit, exactly where it is whole and fits the database's integers."""
+    scaled, rest = divmod(instant * per_second, instants.SECOND)
+    if rest or scaled > _INT64_MAX:
+        return instant * per_second / instants.SECOND
+    return scaled
+
+
+def _moment(instant: int) -> dt.datetime:
+    return instants.EPOCH + dt.timedelta(microseconds=instant)
+
+
+def _year(instant: int) -> int:
+    return _moment(instant).year
+
+
+def _date_text(instant: int, days: int) -> Optional[str]:
+    """Return the date some days off as text, or None outside the calendar."""
+    try:
+        return (_moment(instant) + dt.timedelta(days=days)).date().isoformat()
+    except OverflowError:
+        return None

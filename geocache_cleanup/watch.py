@@ -1,0 +1,51 @@
+"""The two things that end a run early: its deadline, and a signal."""
+
+import signal
+import time
+from types import FrameType
+from typing import Optional
+
+from geocache_cleanup.errors import Interrupted, TemporaryError
+
+
+class Watch:
+    """Tells whether to go on; asked often, also from inside a long statement."""
+
+    def __init__(self, timeout: float) -> None:
+        """Start the clock: ``timeout`` is in seconds from now."""
+        self.timeout = timeout
+        self.started = time.monotonic()
+        self.signal: Optional[signal.Signals] = None
+
+    def listen(self) -> None:
+        """Take SIGTERM and SIGINT from now on: noted here, acted on at the next look."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame: Optional[FrameType]) -> None:
+        self.signal = signal.Signals(number)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never below zero."""
+        return max(0.0, self.timeout - self.elapsed)
+
+    def over(self) -> bool:
+        """Whether the run must end."""
+        return self.signal is not None or self.elapsed >= self.timeout
+
+    def check(self) -> None:
+        """Raise Interrupted after a signal, TemporaryError when the time is up."""
+        if self.signal is not None:
+            raise Interrupted(self.signal.name)
+        if self.elapsed >= self.timeout:
+            raise TemporaryError(
+                f"the run did not finish within {self.timeout:g} seconds; nothing was deleted",
+                "raise --timeout, or prune a backlog in steps: --retention-days 365 first, "
+                "then less",
+            )
