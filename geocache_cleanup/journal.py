@@ -102,7 +102,7 @@ class NativeHandler(logging.Handler):
                 SYSLOG_IDENTIFIER=IDENTIFIER,
                 # Otherwise the library names this file as the origin of every entry.
                 CODE_FILE=record.pathname,
-                CODE_LINE=str(record.lineno),
+                CODE_LINE=record.lineno,
                 CODE_FUNC=record.funcName or "",
                 **journal_fields(line),
             )
