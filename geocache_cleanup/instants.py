@@ -97,23 +97,27 @@ def _read_text(text: str, zone: dt.tzinfo) -> Optional[int]:
     if match is None:
         number = _number(text)
         return None if number is None else _read_number(number)
-    hour, minute, second = (int(match[group] or 0) for group in (4, 5, 6))
+    years, months, days, hours, minutes, seconds, fraction, zone_text = match.groups("0")
+    hour, minute, second = int(hours), int(minutes), int(seconds)
     if hour > 23 or minute > 59 or second > 59:
         return None
     try:
-        day = dt.date(int(match[1]), int(match[2]), int(match[3]))
-        offset = _offset(match[8], dt.datetime.combine(day, dt.time(hour, minute, second)), zone)
+        moment = dt.datetime(int(years), int(months), int(days), hour, minute, second)
+        offset = _offset(zone_text, moment, zone)
     except ValueError:
         return None
-    seconds = (day.toordinal() - _EPOCH_DAY) * 86_400 + hour * 3_600 + minute * 60 + second
-    return seconds * SECOND - offset + int(((match[7] or "") + "000000")[:6])
+    whole = ((moment.toordinal() - _EPOCH_DAY) * 24 + hour) * 3_600 + minute * 60 + second
+    return whole * SECOND - offset + int((fraction + "000000")[:6])
 
 
-def _offset(text: Optional[str], naive: dt.datetime, zone: dt.tzinfo) -> int:
-    """Return microseconds east of UTC; raise ValueError if the offset is none of a clock's."""
+def _offset(text: str, naive: dt.datetime, zone: dt.tzinfo) -> int:
+    """Return microseconds east of UTC; raise ValueError if the offset is none of a clock's.
+
+    ``text`` is "0" where there is no zone.
+    """
     if text == "Z":
         return 0
-    if text is None:
+    if text == "0":
         offset = naive.replace(tzinfo=zone).utcoffset()
         assert offset is not None
         return offset // dt.timedelta(microseconds=1)

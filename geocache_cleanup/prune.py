@@ -98,7 +98,7 @@ def _judge(
 ) -> tuple[Optional[Condition], int]:
     """Return the cheapest exact condition for a search, and how many values it cannot read."""
     if search.odd is not None and not _count(connection, target, search.odd):
-        return search.where, 0
+        return (search.stale if search.where is None else search.where), 0
     if search.unreadable is None:
         return search.stale, 0
     return search.stale, _count(connection, target, search.unreadable)

@@ -17,6 +17,8 @@ from geocache_cleanup.database import Condition, Search, Target
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.instants import Stored
 
+Column = sa.sql.expression.ColumnElement[object]
+
 _COLUMNS = sa.text("SELECT name, type, pk FROM pragma_table_xinfo(:table) ORDER BY cid")
 _RELATIONS = sa.text(
     "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"
@@ -27,9 +29,10 @@ _INDEX = sa.text(
     " JOIN pragma_index_xinfo(list.name) AS part ON part.seqno = 0"
     " WHERE list.partial = 0 AND part.name = :column ORDER BY list.seq LIMIT 1"
 )
-# Written by strftime() from itself, text is proved to be a valid time without reading it in Python.
-_PLAIN_FORMATS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S")
-
+# Text that strftime() writes from itself is proved to be a valid time: the two formats most in
+# use need no reading in Python. The first names UTC, the second leaves the zone open.
+_WITH_Z = "%Y-%m-%dT%H:%M:%SZ"
+_WITHOUT_ZONE = "%Y-%m-%d %H:%M:%S"
 
 def find(connection: Connection, table: str, column: str) -> Target:
     """Look the table up; raise ConfigError naming what there is instead."""
@@ -89,12 +92,12 @@ def searches(
     if target.numbers:
         # On a column of TEXT affinity a number would be compared as text.
         spans = [*stale.number_spans(cutoff), *spans]
-    found = [_search(target.column, span) for span in spans]
+    found = [_search(target.column, span, cutoff, zone) for span in spans]
     # Without an index every search reads the whole table: then one has to do for all.
     return found if target.index else [_merge(found)]
 
 
-def _search(column: sa.sql.expression.ColumnElement[object], span: stale.Span) -> Search:
+def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> Search:
     where = column < span.high
     if span.low is not None:
         where = sa.and_(column >= span.low, where)
@@ -102,25 +105,34 @@ def _search(column: sa.sql.expression.ColumnElement[object], span: stale.Span) -
         return Search(stale=where)
     if span.decides is stale.Decides.NONE_READABLE:
         return Search(stale=None, unreadable=where)
-    raw = sa.cast(column, sa.LargeBinary)
-    is_stale = sa.func.geocache_stale(raw) == 1
-    unreadable = sa.and_(where, sa.func.geocache_unreadable(raw) == 1)
-    if span.decides is stale.Decides.NOTHING:
-        return Search(stale=sa.and_(where, is_stale), unreadable=unreadable)
-    plain = _is_plain(column)
+    plain = sa.or_(_is_written(column, _WITH_Z), _is_written(column, _WITHOUT_ZONE))
+    unreadable = sa.func.geocache_unreadable(sa.cast(column, sa.LargeBinary)) == 1
+    odd = sa.and_(where, sa.not_(plain))
     return Search(
-        stale=sa.and_(where, sa.or_(plain, is_stale)),
-        unreadable=unreadable,
-        where=where,
-        odd=sa.and_(where, sa.not_(plain)),
+        stale=sa.and_(where, _is_stale(column, cutoff, zone)),
+        unreadable=sa.and_(odd, unreadable),
+        where=where if span.decides is stale.Decides.DATES_STALE else None,
+        odd=odd,
     )
 
 
-def _is_plain(column: sa.sql.expression.ColumnElement[object]) -> Condition:
-    written = [sa.func.strftime(fmt, column) for fmt in _PLAIN_FORMATS]
-    same = [sa.collate(column, "BINARY") == text for text in written]
+def _is_stale(column: Column, cutoff: int, zone: dt.tzinfo) -> Condition:
+    """Return the exact condition for text: by comparison where that is proved to be right."""
+    second = stale.moment(-(-cutoff // instants.SECOND) * instants.SECOND)
+    formats = [_WITH_Z] + ([_WITHOUT_ZONE] if zone is dt.timezone.utc else [])
+    plain = [
+        (_is_written(column, form), column < second.strftime(form.replace("%Y", f"{second.year:04}")))
+        for form in formats
+    ]
+    return sa.case(
+        *plain, else_=sa.func.geocache_stale(sa.cast(column, sa.LargeBinary)) == 1
+    )
+
+
+def _is_written(column: Column, form: str) -> Condition:
+    same = sa.collate(column, "BINARY") == sa.func.strftime(form, column)
     # SQLite knows a year 0, which the calendar of the contract does not.
-    return sa.and_(column >= "0001-", sa.func.coalesce(sa.or_(*same), False))
+    return sa.and_(column >= "0001-", sa.func.coalesce(same, sa.false()))
 
 
 def _merge(found: Sequence[Search]) -> Search:

@@ -14,8 +14,6 @@ from typing import Iterator, Optional, Union
 
 from geocache_cleanup import instants
 
-# A zone shifts text by less than a day either way, so two days are a safe margin.
-_MARGIN = 2
 # Text that starts with a digit sorts below this, and no date or number starts otherwise.
 _AFTER_DIGITS = ":"
 _LAST_YEAR = 9999
@@ -59,7 +57,8 @@ def text_spans(cutoff: int, now: int) -> Iterator[Span]:
     Dates sort by year, so the fresh ones are left out: what remains above the cutoff are the
     gaps between the years, where only text that is a number can be stale.
     """
-    first, last = _date_text(cutoff, -_MARGIN), _date_text(cutoff, _MARGIN)
+    # A zone shifts text by less than a day either way.
+    first, last = _date_text(cutoff, -1), _date_text(cutoff, 2)
     if first is not None:
         yield Span("", first, Decides.DATES_STALE)
     yield Span(first or "", last or _AFTER_DIGITS, Decides.NOTHING)
@@ -86,17 +85,18 @@ def _scaled(instant: int, per_second: int) -> Union[int, float]:
     return scaled
 
 
-def _moment(instant: int) -> dt.datetime:
+def moment(instant: int) -> dt.datetime:
+    """Return an instant as an aware datetime in UTC."""
     return instants.EPOCH + dt.timedelta(microseconds=instant)
 
 
 def _year(instant: int) -> int:
-    return _moment(instant).year
+    return moment(instant).year
 
 
 def _date_text(instant: int, days: int) -> Optional[str]:
     """Return the date some days off as text, or None outside the calendar."""
     try:
-        return (_moment(instant) + dt.timedelta(days=days)).date().isoformat()
+        return (moment(instant) + dt.timedelta(days=days)).date().isoformat()
     except OverflowError:
         return None
