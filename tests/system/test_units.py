@@ -1,0 +1,125 @@
+"""The units as systemd reads them."""
+
+import configparser
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.system.conftest import Machine
+
+UNITS = Path(__file__).parents[2] / "packaging" / "systemd"
+SERVICES = ["geocache-cleanup.service", "geocache-cleanup@.service"]
+NAMES = [*SERVICES, "geocache-cleanup.timer", "geocache-cleanup@.timer"]
+
+
+def lines_of(name: str) -> set[str]:
+    """Return the settings of a unit, without its comments."""
+    lines = (UNITS / name).read_text().splitlines()
+    return {line for line in lines if line and not line.startswith("#")}
+
+
+def test_the_instance_is_the_service_but_for_its_files() -> None:
+    """The sandbox stands in two files; whoever changes one of them learns of the other."""
+    plain, instance = map(lines_of, SERVICES)
+    keys = {line.partition("=")[0] for line in plain ^ instance}
+    assert keys == {
+        *("Description", "ConditionPathExists", "EnvironmentFile", "LoadCredential"),
+        *("StateDirectory", "LogExtraFields"),
+    }
+
+
+def test_the_timers_differ_in_their_description_only() -> None:
+    """An instance keeps the hours of the service."""
+    plain, instance = map(lines_of, NAMES[2:])
+    assert {line.partition("=")[0] for line in plain ^ instance} == {"Description"}
+
+
+def test_the_retries_fit_into_the_start_limit() -> None:
+    """Six runs of the longest timeout that the manual allows, and the pauses between them."""
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.read(UNITS / SERVICES[0])
+    assert parser["Unit"]["StartLimitBurst"] == "6"
+    assert parser["Unit"]["StartLimitIntervalSec"] == "3h"
+    assert parser["Service"]["RestartSec"] == "1min"
+    assert 6 * 25 + 5 * 1 < 3 * 60
+    manual = (UNITS.parent / "geocache-cleanup.8").read_text()
+    assert "timeout above 25 minutes" in manual
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("name", NAMES)
+def test_verify_finds_nothing(installed: "Machine", name: str) -> None:
+    """Verify exits 0 even for unknown settings, so it is its words that count."""
+    words = installed.run(f"systemd-analyze verify /usr/lib/systemd/system/{name}").splitlines()
+    if installed.systemd < 254:
+        words = [word for word in words if "Unknown key 'RestartMode'" not in word]
+    assert words == []
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize(
+    ("example", "tenths"), [(None, 2), ("other-sqlite", 2), ("network", 10)], ids=str
+)
+def test_the_exposure_is_low(
+    machine: "Machine", name: str, example: str | None, tenths: int
+) -> None:
+    """The limits of the requirement; the networked example is scored with every address allowed."""
+    unit = name.replace("@.", "@eu.")
+    if example:
+        machine.run("getent passwd geoapp || useradd --system --user-group geoapp")
+        machine.use_example(example, name)
+        machine.run(
+            f"sed -i s/^#IPAddressAllow=any/IPAddressAllow=any/ /etc/systemd/system/{name}.d/*"
+        )
+        machine.run("systemctl daemon-reload")
+    report = machine.run(f"systemd-analyze security --no-pager {unit}")
+    found = re.search(r"Overall exposure level for .*: ([0-9.]+) ", report)
+    assert found, report
+    assert float(found[1]) == tenths / 10
+
+
+@pytest.mark.system
+def test_only_three_lines_of_the_sandbox_are_open(machine: "Machine") -> None:
+    """The total is rounded, which hides single tenths: so look at the lines themselves."""
+    report = machine.run("systemd-analyze security --no-pager geocache-cleanup.service")
+    open_lines = re.findall(r"^✗ (\S+)", report, flags=re.MULTILINE)
+    assert sorted(open_lines) == [
+        *("DeviceAllow=", "RestrictAddressFamilies=~AF_UNIX", "RootDirectory=/RootImage="),
+    ]
+
+
+@pytest.mark.system
+def test_limits_and_weights_hold(machine: "Machine") -> None:
+    """As systemd has understood them."""
+    properties = {
+        "Type": "oneshot",
+        "User": "geocache-cleanup",
+        "TimeoutStartUSec": "2min",
+        "TimeoutStopUSec": "30s",
+        "MemoryMax": str(512 * 2**20),
+        "TasksMax": "16",
+        "CPUWeight": "20",
+        "IOWeight": "20",
+        "Nice": "10",
+        "Restart": "on-failure",
+    }
+    shown = {name: machine.show("geocache-cleanup.service", name) for name in properties}
+    assert shown == properties
+
+
+@pytest.mark.system
+def test_the_timer_is_daily_persistent_and_spread(machine: "Machine") -> None:
+    """04:30, and the same minute of the hour after it for ever."""
+    unit = "geocache-cleanup.timer"
+    assert "OnCalendar=*-*-* 04:30:00" in machine.show(unit, "TimersCalendar")
+    assert machine.show(unit, "RandomizedDelayUSec") == "1h"
+    assert machine.show(unit, "FixedRandomDelay") == "yes"
+    assert machine.show(unit, "Persistent") == "yes"
+    before = machine.show(unit, "NextElapseUSecRealtime")
+    assert re.search(r" 0(4:[345]|5:[012])\d:", before)
+    machine.run(f"systemctl daemon-reload; systemctl restart {unit}")
+    assert machine.show(unit, "NextElapseUSecRealtime") == before
