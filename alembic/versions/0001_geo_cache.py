@@ -1,0 +1,21 @@
+"""Create the geo_cache table where there is none.
+
+Revision ID: 0001
+"""
+
+from alembic import op
+from geocache_cleanup import migrate
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the table in BanGUI's shape, under the names of the settings."""
+    migrate.create_table(op, migrate.geo_cache(migrate.names(op)))
+
+
+def downgrade() -> None:
+    """Keep the table: the application may have filled it since, or made it itself."""

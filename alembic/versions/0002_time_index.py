@@ -1,0 +1,25 @@
+"""Create an index that leads with the time column where there is none.
+
+Revision ID: 0002
+Revises: 0001
+"""
+
+from alembic import op
+from geocache_cleanup import migrate
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the index, so that a run reads the stale rows and not the whole table."""
+    names = migrate.names(op)
+    if not migrate.has_time_index(op, names):
+        migrate.create_index(op, migrate.time_index(names))
+
+
+def downgrade() -> None:
+    """Drop the index of that name, which only the upgrade gives; any other is not ours."""
+    migrate.drop_index(op, migrate.time_index(migrate.names(op)))
