@@ -5,6 +5,7 @@ are cut off, which loses no comparison: cutoffs are whole microseconds themselve
 """
 
 import datetime as dt
+import decimal
 import math
 import re
 from typing import Optional, Union
@@ -29,6 +30,10 @@ _TEXT = re.compile(
 )
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 
+# Numbers beyond this are all the same far future: arithmetic on them could take for ever.
+_MOST = 10**30
+_FLOOR = decimal.Context(prec=60, rounding=decimal.ROUND_FLOOR)
+
 Stored = Union[None, int, float, str, bytes]
 
 
@@ -41,7 +46,8 @@ def read_instant(value: object, zone: dt.tzinfo) -> Optional[int]:
     if isinstance(value, str):
         return _read_text(value, zone)
     if isinstance(value, (int, float)):
-        return _read_number(value)
+        number = _number(value)
+        return None if number is None else _read_number(number)
     return None
 
 
@@ -53,8 +59,9 @@ def describe(value: object, zone: dt.tzinfo) -> str:
         return f"unreadable {_kind(value)}"
     if isinstance(value, str) and (match := _TEXT.fullmatch(value)):
         return _describe_text(match)
-    number = _number(value) if isinstance(value, str) else value
-    assert isinstance(number, (int, float))
+    assert isinstance(value, (int, float, str))
+    number = _number(value)
+    assert number is not None
     unit = next(name for limit, name, _ in EPOCH_UNITS if number < limit)
     return f"epoch {unit}" + (" as text" if isinstance(value, str) else "")
 
@@ -76,20 +83,29 @@ def has_zone(text: str) -> bool:
     return match is not None and (match[8] is not None or match[4] is None)
 
 
-def _read_number(value: Union[int, float]) -> Optional[int]:
-    if not 0 < value < math.inf:
+def _read_number(value: Union[int, decimal.Decimal]) -> Optional[int]:
+    if value <= 0:
         return None
+    value = min(value, _MOST)
     per_second = next(unit for limit, _, unit in EPOCH_UNITS if value < limit)
     if isinstance(value, int):
         return value * SECOND // per_second
-    return round(value * (SECOND / per_second))
+    return int(_FLOOR.divide(_FLOOR.multiply(value, SECOND), per_second))
 
 
-def _number(text: str) -> Union[None, int, float]:
-    if not _NUMBER.fullmatch(text):
+def _number(value: Union[int, float, str]) -> Union[None, int, decimal.Decimal]:
+    """Return a number exactly as it is written: binary fractions would round over a cutoff."""
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return decimal.Decimal(repr(value)) if math.isfinite(value) else None
+    if not _NUMBER.fullmatch(value):
         return None
-    # int() refuses very long text, and past 20 digits every unit is far in the future.
-    return int(text) if text.isdigit() and len(text) <= 20 else float(text)
+    try:
+        # int() refuses very long text, but is much the faster one.
+        return int(value) if len(value) <= 20 and value.isdigit() else decimal.Decimal(value)
+    except decimal.InvalidOperation:  # an exponent beyond all measure
+        return None
 
 
 def _read_text(text: str, zone: dt.tzinfo) -> Optional[int]:

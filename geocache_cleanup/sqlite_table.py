@@ -130,7 +130,9 @@ def _is_stale(column: Column, cutoff: int, zone: dt.tzinfo) -> Condition:
 
 
 def _is_written(column: Column, form: str) -> Condition:
-    same = sa.collate(column, "BINARY") == sa.func.strftime(form, column)
+    # Only arithmetic, even of nothing, makes SQLite put 30 February right.
+    rewritten = sa.func.strftime(form, column, "+0 days")
+    same = sa.collate(column, "BINARY") == rewritten
     # SQLite knows a year 0, which the calendar of the contract does not.
     return sa.and_(column >= "0001-", sa.func.coalesce(same, sa.false()))
 

@@ -1,0 +1,111 @@
+"""What several tests share: running the job in this process or as a command, making tables."""
+
+import contextlib
+import datetime as dt
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Iterator, Mapping, Optional, Sequence
+
+from geocache_cleanup import prune
+from geocache_cleanup.database import open_backend, parse_url
+from geocache_cleanup.instants import read_instant
+from geocache_cleanup.watch import Watch
+
+CUTOFF = "2026-06-03T12:00:00Z"
+BANGUI_TABLE = (
+    "CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, country_code TEXT, country_name TEXT,"
+    " asn TEXT, org TEXT, cached_at TEXT NOT NULL, last_seen TEXT NOT NULL)"
+)
+
+
+def instant(text: str) -> int:
+    """Return the instant that time text names, in microseconds."""
+    found = read_instant(text, dt.timezone.utc)
+    assert found is not None
+    return found
+
+
+def order(**changes: Any) -> prune.Order:
+    """Return an order for the usual table and cutoff."""
+    values: dict[str, Any] = {
+        "table": "geo_cache",
+        "time_column": "last_seen",
+        "time_zone": dt.timezone.utc,
+        "cutoff": instant(CUTOFF),
+        "now": instant("2026-09-01T12:00:00Z"),
+        "retention_days": 90,
+        "max_delete_percent": 100,
+        "dry_run": False,
+        "run_id": "test",
+    }
+    return prune.Order(**{**values, **changes})
+
+
+def run_here(path: Path, **changes: Any) -> prune.Result:
+    """Prune a SQLite file in this process."""
+    watch = Watch(60)
+    return prune.prune(open_backend(parse_url(f"sqlite:///{path}"), watch), order(**changes), watch)
+
+
+@contextlib.contextmanager
+def connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a SQLite file as an application would; each statement commits."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def make_table(
+    path: Path, rows: Sequence[tuple[str, object]], declared: str = "TEXT", *, index: bool = True
+) -> None:
+    """Make a geo_cache of (ip, last_seen) rows whose time column has the declared type."""
+    with connected(path) as connection:
+        connection.execute(f"CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, last_seen {declared})")
+        if index:
+            connection.execute("CREATE INDEX ix_last_seen ON geo_cache (last_seen)")
+        connection.executemany("INSERT INTO geo_cache VALUES (?, ?)", rows)
+
+
+def fetch(path: Path, statement: str) -> list[Any]:
+    """Return the first column of what a query finds."""
+    with connected(path) as connection:
+        return [row[0] for row in connection.execute(statement)]
+
+
+def environment(extra: Optional[Mapping[str, str]] = None) -> dict[str, str]:
+    """Return this environment without what would configure the program or the journal."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GEOCACHE_CLEANUP_", "JOURNAL_", "NOTIFY_", "INVOCATION_"))
+    }
+    return {**kept, **(extra or {})}
+
+
+COMMAND = (sys.executable, "-m", "geocache_cleanup")
+
+
+def command(
+    *arguments: str, env: Optional[Mapping[str, str]] = None, **options: Any
+) -> "subprocess.CompletedProcess[str]":
+    """Run geocache-cleanup as a process, with nothing of ours in its environment."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment(env),
+        check=False,
+        **options,
+    )
+
+
+def events(output: str) -> list[dict[str, Any]]:
+    """Parse the events of a command's stderr: one JSON document a line, nothing else."""
+    return [json.loads(line) for line in output.splitlines()]
