@@ -23,7 +23,7 @@ class Target:
     """The table to prune, as found in the database.
 
     ``numbers`` says whether the time column can hold numbers, ``index`` names an index that
-    leads with it.
+    leads with it. ``atomic`` is false where the engine cannot undo what an interrupted run did.
     """
 
     table: sa.sql.expression.TableClause
@@ -35,6 +35,7 @@ class Target:
     index: Optional[str]
     columns: Sequence[str]
     key: Sequence[str]
+    atomic: bool = True
 
 
 @dataclass(frozen=True)
@@ -106,4 +107,15 @@ def open_backend(url: URL, watch: "Watch", *, create: bool = False) -> Backend:
         from geocache_cleanup.sqlite import SQLite  # only the engine in use is imported
 
         return SQLite.from_url(url, watch, create=create)
-    raise ConfigError(f"{url.drivername!r} is not a supported database", "use a sqlite:/// URL")
+    if url.get_backend_name() == "postgresql":
+        from geocache_cleanup.postgresql import PostgreSQL
+
+        return PostgreSQL(url, watch)
+    if url.get_backend_name() in {"mysql", "mariadb"}:
+        from geocache_cleanup.mysql import MySQL
+
+        return MySQL(url, watch)
+    raise ConfigError(
+        f"{url.drivername!r} is not a supported database",
+        "use a sqlite:///, postgresql://, mysql:// or mariadb:// URL",
+    )

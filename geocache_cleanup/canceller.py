@@ -1,0 +1,104 @@
+"""Ends a statement on a server when the run must end.
+
+The driver waits for the server in C, where no signal handler of Python runs: a thread of its
+own is woken by the signal and asks the server to give the statement up.
+"""
+
+import contextlib
+import select
+import signal
+import socket
+import threading
+from types import TracebackType
+from typing import Callable, Optional
+
+from geocache_cleanup.watch import Watch
+
+# A server that is well answers within this; then it is asked again.
+_PATIENCE_SECONDS = 0.5
+# A server that has not answered by then is given up.
+_ASKED_OFTEN = 6
+_LONGEST_SLEEP = 3_600.0
+_STOP = 0
+
+
+class Canceller:
+    """While it is entered, calls ``cancel`` when the time is up or a signal arrives.
+
+    ``cancel`` is called again until the statement has ended, then ``cut``, which must make the
+    driver give up waiting. Both run in other threads; what they raise is ignored.
+    """
+
+    def __init__(self, watch: Watch, cancel: Callable[[], None], cut: Callable[[], None]) -> None:
+        self._watch = watch
+        self._cancel = cancel
+        self._cut = cut
+        self._ears, self._mouth = socket.socketpair()
+        self._mouth.setblocking(False)
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._guard, daemon=True)
+        self._previous: Optional[int] = None
+
+    def __enter__(self) -> "Canceller":
+        with contextlib.suppress(ValueError):  # only the main thread may, and only it needs to
+            self._previous = signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        if self._previous is not None:
+            signal.set_wakeup_fd(self._previous)
+        self._done.set()
+        with contextlib.suppress(BlockingIOError):
+            self._mouth.send(bytes([_STOP]))
+        self._thread.join()
+        self._ears.close()
+        self._mouth.close()
+
+    def _guard(self) -> None:
+        heard: set[int] = set()
+        while not heard & {_STOP, signal.SIGTERM, signal.SIGINT} and not self._watch.over():
+            wait = min(self._watch.remaining, _LONGEST_SLEEP)
+            if select.select([self._ears], [], [], wait)[0]:
+                heard |= set(self._ears.recv(4096))
+        times = 0
+        while not self._done.is_set():
+            # Asking may block as well, when it is the network that is gone.
+            call = self._cut if times >= _ASKED_OFTEN else self._cancel
+            threading.Thread(target=_quietly, args=(call,), daemon=True).start()
+            times += 1
+            self._done.wait(_PATIENCE_SECONDS)
+
+
+def _quietly(call: Callable[[], None]) -> None:
+    with contextlib.suppress(Exception):
+        call()
+
+
+def call_interruptibly(call: Callable[[], object], watch: Watch) -> object:
+    """Return what a function that blocks in C returns; raise as ``watch.check`` as soon as it would.
+
+    The function is then left to end in a thread of its own.
+    """
+    results: list[object] = []
+    errors: list[BaseException] = []
+    done = threading.Event()
+
+    def work() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:
+            errors.append(error)
+        done.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    while not done.wait(0.05):
+        watch.check()
+    if errors:
+        raise errors[0]
+    return results[0]

@@ -1,0 +1,94 @@
+"""PostgreSQL 13 and later, by psycopg2 or psycopg 3."""
+
+import math
+from typing import Any, Optional, Sequence
+
+from sqlalchemy.engine import Connection
+
+from geocache_cleanup import postgresql_table, server_errors
+from geocache_cleanup.errors import CleanupError
+from geocache_cleanup.server import Mode, Server, lock_seconds, one_line
+from geocache_cleanup.server_table import ServerTarget
+
+# The first half of the advisory lock's key; the second is the table's own number.
+_LOCK_CLASS = 0x67656F63
+# What the server allows itself on top: this program cancels first and says why.
+_GRACE_SECONDS = 5
+
+
+class PostgreSQL(Server):
+    """One PostgreSQL database."""
+
+    words = postgresql_table.PostgreSQLWords()
+    values = staticmethod(postgresql_table.values)
+
+    def find(self, connection: Connection, table: str, column: str) -> ServerTarget:
+        """Look the table up, and lock it for a run; see ``database.Backend.find``."""
+        relation = postgresql_table.find_table(connection, table)
+        self.lock(connection, table, relation.identity)
+        return postgresql_table.describe(connection, relation, column)
+
+    def options(self, seconds: int) -> dict[str, object]:
+        """See ``Server.options``. A host that has gone without a word is noticed by probes."""
+        return {
+            "application_name": "geocache-cleanup",
+            "connect_timeout": max(2, seconds),
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        }
+
+    def preamble(self, mode: Mode, seconds: Optional[float]) -> Sequence[str]:
+        """See ``Server.preamble``. Local settings suit connection poolers as well."""
+        scope = "SESSION" if mode is Mode.MIGRATE else "LOCAL"
+        settings = ["TIME ZONE 'UTC'", "standard_conforming_strings = on"]
+        if seconds is not None:
+            settings += [
+                f"lock_timeout = {_milliseconds(lock_seconds(seconds))}",
+                f"statement_timeout = {_milliseconds(seconds + _GRACE_SECONDS)}",
+                f"idle_in_transaction_session_timeout = {_milliseconds(seconds + _GRACE_SECONDS)}",
+            ]
+        begin = []
+        if mode is not Mode.MIGRATE:
+            access = "READ WRITE" if mode is Mode.WRITE else "READ ONLY"
+            # Of a row that is being refreshed, READ COMMITTED judges what it then holds.
+            begin = [f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED, {access}"]
+        return [*begin, *(f"SET {scope} {setting}" for setting in settings)]
+
+    def cancel(self, raw: Any) -> None:
+        """See ``Server.cancel``."""
+        raw.cancel()
+
+    def descriptor(self, raw: Any) -> Optional[int]:
+        """See ``Server.descriptor``."""
+        return int(raw.fileno())
+
+    def explain(self, error: Exception) -> Optional[CleanupError]:
+        """See ``Server.explain``."""
+        state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
+        diagnosis = getattr(error, "diag", None)
+        said = getattr(diagnosis, "message_primary", None) or one_line(str(error))
+        meaning = server_errors.of_sqlstate(state)
+        if meaning is None and state is None:
+            meaning = _by_words(error, said)
+        return meaning.explain(said) if meaning else None
+
+    def try_lock(self, connection: Connection, table: str, identity: int) -> bool:
+        """See ``Server.try_lock``. The lock ends with the transaction."""
+        key = identity if identity < 2**31 else identity - 2**32
+        statement = f"SELECT pg_try_advisory_xact_lock({_LOCK_CLASS}, {key})"
+        return bool(connection.exec_driver_sql(statement).scalar_one())
+
+
+def _by_words(error: Exception, said: str) -> Optional[server_errors.Meaning]:
+    for words, meaning in server_errors.POSTGRESQL_WORDS.items():
+        if words in said:
+            return meaning
+    kind = type(error).__name__
+    if kind == "InterfaceError" or "connection" in said and "SSL" in said:
+        return server_errors.LOST
+    return server_errors.UNREACHABLE if kind in {"OperationalError", "ConnectionTimeout"} else None
+
+
+def _milliseconds(seconds: float) -> int:
+    return min(max(1, math.ceil(seconds * 1_000)), 2**31 - 1)

@@ -1,0 +1,218 @@
+"""What a PostgreSQL table holds, and how PostgreSQL says what a search needs."""
+
+from decimal import Decimal
+from typing import Any, Iterator, Mapping, Optional
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.expression import quoted_name
+
+from geocache_cleanup.database import Condition, Target
+from geocache_cleanup.instants import Stored
+from geocache_cleanup.server_table import (
+    Kind,
+    Relation,
+    ServerTarget,
+    choose,
+    choose_column,
+    kind_of,
+)
+from geocache_cleanup.server_text import Column
+
+_TYPES = {
+    Kind.MOMENT: ("timestamptz",),
+    Kind.LOCAL: ("timestamp",),
+    Kind.DATE: ("date",),
+    Kind.WHOLE: ("int2", "int4", "int8"),
+    Kind.DECIMAL: ("numeric",),
+    Kind.FLOAT: ("float4", "float8"),
+    Kind.TEXT: ("text", "varchar", "bpchar", "name", "citext"),
+}
+# Those whose comparison is that of their characters.
+_PLAIN_TEXT = ("text", "varchar", "bpchar")
+_BYTEWISE = ("C", "POSIX", "ucs_basic", "C.UTF-8", "C.utf8", "pg_c_utf8", "pg_unicode_fast")
+_KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
+
+_RELATIONS = sa.text(
+    """
+    SELECT c.oid::bigint AS identity, n.nspname AS schema, c.relname AS name,
+           c.relkind::text AS kind, pg_table_is_visible(c.oid) AS is_visible
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+    UNION ALL
+    SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text, pg_table_is_visible(c.oid)
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND c.relispartition
+    """
+)
+# The type behind a domain, and how a default collation is spelled by the database itself.
+_COLUMNS = sa.text(
+    """
+    SELECT a.attnum AS number, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS declared,
+           (WITH RECURSIVE base AS (
+                SELECT t.* FROM pg_catalog.pg_type AS t WHERE t.oid = a.atttypid
+                UNION ALL
+                SELECT t.* FROM pg_catalog.pg_type AS t JOIN base AS b ON t.oid = b.typbasetype)
+            SELECT typname FROM base WHERE typbasetype = 0) AS type,
+           coalesce(k.ordinal, 0) AS key, o.collname AS collation
+    FROM pg_catalog.pg_attribute AS a
+    LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = a.attcollation
+    LEFT JOIN (
+        SELECT x.indrelid, p.number, p.ordinal FROM pg_catalog.pg_index AS x,
+               unnest(x.indkey) WITH ORDINALITY AS p (number, ordinal)
+        WHERE x.indisprimary) AS k ON k.indrelid = a.attrelid AND k.number = a.attnum
+    WHERE a.attrelid = :table AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+    """
+)
+# Since version 15 a database may have its collation from ICU, whatever datcollate says.
+_DEFAULT_COLLATION = sa.text(
+    """
+    SELECT CASE WHEN coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'i' THEN 'of ICU'
+                WHEN to_jsonb(d) ->> 'datlocprovider' = 'b' THEN 'C'
+                ELSE d.datcollate END
+    FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()
+    """
+)
+_INDEXES = sa.text(
+    """
+    SELECT i.relname AS name, o.collname AS collation
+    FROM pg_catalog.pg_index AS x
+    JOIN pg_catalog.pg_class AS i ON i.oid = x.indexrelid
+    JOIN pg_catalog.pg_am AS m ON m.oid = i.relam
+    JOIN pg_catalog.pg_opclass AS p ON p.oid = x.indclass[0]
+    LEFT JOIN pg_catalog.pg_collation AS o ON o.oid = x.indcollation[0]
+    WHERE x.indrelid = :table AND x.indkey[0] = :column AND x.indisvalid AND x.indpred IS NULL
+      AND m.amname IN ('btree', 'brin') AND p.opcdefault
+    ORDER BY m.amname DESC, i.relname
+    """
+)
+
+
+class PostgreSQLWords:
+    """See ``server_search.Words``."""
+
+    def literal(self, kind: Kind, text: str) -> Column:
+        """Write a constant with its type, so that every driver sends it alike."""
+        sql = {
+            Kind.MOMENT: f"TIMESTAMP WITH TIME ZONE '{text}+00'",
+            Kind.LOCAL: f"TIMESTAMP '{text}'",
+            Kind.DATE: f"DATE '{text}'",
+            Kind.FLOAT: f"DOUBLE PRECISION '{text}'",
+            Kind.TEXT: f"'{text}'",
+        }.get(kind, text)
+        return sa.literal_column(sql)
+
+    def whole_days(self, column: Column) -> Condition:
+        """PostgreSQL stores no date that the calendar does not have."""
+        return sa.true()
+
+    def text(self, column: Column) -> Column:
+        """See ``server_text.Phrases.text``."""
+        return sa.collate(sa.cast(column, sa.Text), "C")
+
+    def matches(self, text: Column, pattern: str, *, whole: bool = True) -> Condition:
+        """See ``server_text.Phrases.matches``."""
+        return text.op("~", is_comparison=True)(sa.literal_column(f"'{pattern}{'$' * whole}'"))
+
+    def days(self, date: Column) -> Column:
+        """See ``server_text.Phrases.days``."""
+        days = sa.cast(date, sa.Date).op("-")(sa.literal_column("DATE '1970-01-01'"))
+        return sa.cast(days, sa.BigInteger)
+
+    def whole(self, digits: Column) -> Column:
+        """See ``server_text.Phrases.whole``."""
+        return sa.cast(digits, sa.BigInteger)
+
+    def decimal(self, number: Column) -> Column:
+        """See ``server_text.Phrases.decimal``."""
+        return sa.cast(number, sa.Numeric)
+
+
+def find_table(connection: Connection, table: str) -> Relation:
+    """Return the table that a name means; raise ConfigError if there is none."""
+    rows = connection.execute(_RELATIONS).mappings()
+    return choose([Relation(**{**row, "kind": _KINDS[row["kind"]]}) for row in rows], table)
+
+
+def describe(connection: Connection, relation: Relation, column: str) -> ServerTarget:
+    """Describe a table for the work; raise ConfigError if it has no such column."""
+    key = {"table": relation.identity}
+    rows = {row["name"]: row for row in connection.execute(_COLUMNS, key).mappings()}
+    found = rows[choose_column(list(rows), column, relation.name)]
+    clause = sa.table(
+        quoted_name(relation.name, True),
+        sa.column(quoted_name(found["name"], True)),
+        schema=quoted_name(relation.schema, True),
+    )
+    bare: Column = next(iter(clause.c))
+    kind = kind_of(_TYPES, found["type"])
+    index, ranged = _index(connection, relation, found, bare, kind)
+    keyed = sorted((row["key"], name) for name, row in rows.items() if row["key"])
+    return ServerTarget(
+        table=clause,
+        column=bare,
+        name=relation.name,
+        column_name=found["name"],
+        column_type=found["declared"],
+        numbers=kind in {Kind.WHOLE, Kind.DECIMAL, Kind.FLOAT},
+        index=index,
+        columns=list(rows),
+        key=[name for _, name in keyed],
+        kind=kind,
+        ranged=ranged,
+    )
+
+
+def _index(
+    connection: Connection, relation: Relation, found: Mapping[Any, Any], bare: Column, kind: Kind
+) -> tuple[Optional[str], Optional[Column]]:
+    """Return an index that a range on the column can use, and the column as it is used then."""
+    rows = connection.execute(_INDEXES, {"table": relation.identity, "column": found["number"]})
+    indexes = [(row.name, row.collation) for row in rows]
+    if kind is not Kind.TEXT:
+        return (indexes[0][0] if indexes else None), bare
+    if found["type"] not in _PLAIN_TEXT:
+        return None, None
+    default = connection.execute(_DEFAULT_COLLATION).scalar_one()
+    for name, collation in indexes:
+        if (default if collation == "default" else collation) in _BYTEWISE:
+            same = collation == found["collation"]
+            return name, bare if same else sa.collate(bare, collation)
+    return None, None
+
+
+def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:
+    """Yield every stored time as it is, with the number of rows that hold it."""
+    assert isinstance(target, ServerTarget)
+    statement = sa.select(_shown(target), sa.func.count()).group_by(sa.literal_column("1"))
+    stream = connection.execution_options(stream_results=True)
+    for value, rows in stream.execute(statement.select_from(target.table)):
+        yield stored(value, target.kind), rows
+
+
+def _shown(target: ServerTarget) -> Column:
+    column = target.column
+    form = {
+        Kind.MOMENT: 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"',
+        Kind.LOCAL: "YYYY-MM-DD HH24:MI:SS.US",
+        Kind.DATE: "YYYY-MM-DD",
+    }.get(target.kind)
+    if form is not None:
+        # What is no time, or before our era, is shown as the server does.
+        real = sa.and_(sa.func.isfinite(column), sa.func.date_part("year", column) > 0)
+        written = sa.func.to_char(column, sa.literal_column(f"'{form}'"))
+        return sa.case((real, written), else_=sa.cast(column, sa.Text))
+    if target.kind is Kind.FLOAT:
+        return sa.cast(column, sa.Float(53))
+    return column if target.kind in {Kind.WHOLE, Kind.DECIMAL} else sa.cast(column, sa.Text)
+
+
+def stored(value: object, kind: Kind) -> Stored:
+    """Return a value of the driver's as one that ``instants`` can read."""
+    if isinstance(value, Decimal):
+        return int(value) if value.is_finite() and value == int(value) else float(value)
+    if kind is Kind.OTHER and value is not None:
+        return str(value).encode()
+    assert value is None or isinstance(value, (int, float, str, bytes))
+    return value

@@ -1,0 +1,131 @@
+"""The search for stale rows on a server, where everything is judged in SQL."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Callable, Iterable, Optional, Protocol, Sequence, Union
+
+import sqlalchemy as sa
+
+from geocache_cleanup import server_bounds as bounds
+from geocache_cleanup import server_text, stale
+from geocache_cleanup.database import Condition, Search
+from geocache_cleanup.server_table import Kind, ServerTarget
+from geocache_cleanup.server_text import Column, Phrases
+
+_INT64_MAX = 2**63 - 1
+_SCALES = {digits: 10 ** (6 - digits) for digits in range(7)}
+
+
+class Words(Phrases, Protocol):
+    """How an engine writes the values that columns are compared with."""
+
+    def literal(self, kind: Kind, text: str) -> Column:
+        """Return a constant of the type that a kind of column has."""
+
+    def whole_days(self, column: Column) -> Condition:
+        """Return the condition that a native time is one of the calendar."""
+
+
+def searches(
+    target: ServerTarget, cutoff: int, now: int, zone: dt.tzinfo, words: Words
+) -> Sequence[Search]:
+    """Return the searches which together find every stale row, each row once."""
+    column = target.column
+    if target.kind is Kind.OTHER:
+        return [Search(stale=None, unreadable=column.isnot(None))]
+    if target.kind is Kind.TEXT:
+        return _text(target, cutoff, now, zone, words)
+    if target.kind in {Kind.WHOLE, Kind.DECIMAL, Kind.FLOAT}:
+        return _numbers(target, cutoff, words)
+    return _native(target, cutoff, zone, words)
+
+
+def _numbers(target: ServerTarget, cutoff: int, words: Words) -> Sequence[Search]:
+    column, kind = target.column, target.kind
+    spans: Iterable[tuple[Union[int, float, Decimal], Union[int, float, Decimal]]]
+    if kind is Kind.WHOLE:
+        spans = bounds.whole_spans(cutoff)
+    else:
+        spans = (bounds.decimal_spans if kind is Kind.DECIMAL else bounds.float_spans)(cutoff)
+    zero = words.literal(kind, "0")
+    ranges = []
+    for low, high in spans:
+        first = column >= words.literal(kind, _written(low)) if low else column > zero
+        # A constant beyond the column's type would take the index away from the comparison.
+        if kind is Kind.WHOLE and high > _INT64_MAX:
+            ranges.append(first)
+        else:
+            ranges.append(sa.and_(first, column < words.literal(kind, _written(high))))
+    return [*(Search(stale=found) for found in ranges), Search(None, unreadable=column <= zero)]
+
+
+def _written(value: Union[int, float, Decimal]) -> str:
+    return (
+        format(value, "f" if isinstance(value, Decimal) else "")
+        if not isinstance(value, float)
+        else format(value, ".17e")
+    )
+
+
+def _native(target: ServerTarget, cutoff: int, zone: dt.tzinfo, words: Words) -> Sequence[Search]:
+    """Return the search in a column of dates or times, which orders them itself."""
+    column, kind = target.column, target.kind
+
+    def bound(local: int) -> Column:
+        text = bounds.local_text(local)
+        return words.literal(kind, text[:10] if kind is Kind.DATE else text)
+
+    first = bound(bounds.FIRST)
+    spans = bounds.local_spans(cutoff, dt.timezone.utc if kind is Kind.MOMENT else zone)
+    ranges = [
+        _range(column, low, high, bound)
+        for low, high in (_rounded(span, target) for span in spans)
+        if high > bounds.FIRST
+    ]
+    if not ranges:
+        return [Search(stale=None, unreadable=column < first)]
+    real = words.whole_days(column)
+    found = sa.and_(sa.or_(*ranges), real)
+    before = sa.or_(*ranges, column < first)
+    return [Search(stale=found, unreadable=sa.and_(before, sa.or_(column < first, sa.not_(real))))]
+
+
+def _rounded(span: bounds.Span, target: ServerTarget) -> tuple[int, int]:
+    """Return the bounds as the column can hold them: no value lies between the two."""
+    unit = 86_400_000_000 if target.kind is Kind.DATE else _SCALES[target.digits]
+    low, high = span
+    low = bounds.FIRST if low is None else max(low, bounds.FIRST)
+    return -(-low // unit) * unit, -(-high // unit) * unit
+
+
+def _range(column: Column, low: int, high: int, bound: Callable[[int], Column]) -> Condition:
+    if high > bounds.LAST:
+        return sa.and_(column >= bound(low), column <= bound(bounds.LAST))
+    return sa.and_(column >= bound(low), column < bound(high))
+
+
+def _text(
+    target: ServerTarget, cutoff: int, now: int, zone: dt.tzinfo, words: Words
+) -> Sequence[Search]:
+    text = words.text(target.column)
+    found = server_text.is_stale(text, cutoff, zone, words)
+    unreadable = server_text.is_unreadable(text, words)
+    if target.ranged is None:
+        # In another order of characters no bound is sure to take in every stale value.
+        return [Search(stale=found, unreadable=unreadable)]
+    return [
+        Search(stale=sa.and_(inside, found), unreadable=sa.and_(inside, unreadable))
+        for inside in _text_ranges(target.ranged, cutoff, now, words)
+    ]
+
+
+def _text_ranges(column: Column, cutoff: int, now: int, words: Words) -> Iterable[Condition]:
+    for span in stale.text_spans(cutoff, now):
+        high: Condition = column < _bound(span.high, words)
+        low: Optional[Condition] = column >= _bound(span.low, words) if span.low else None
+        yield high if low is None else sa.and_(low, high)
+
+
+def _bound(value: object, words: Words) -> Column:
+    # Letters come after digits and punctuation in every collation; ":" does not.
+    return words.literal(Kind.TEXT, str(value).replace(":", "A"))

@@ -1,0 +1,102 @@
+"""What servers have in common about tables: names, types, and what a search needs of them."""
+
+import enum
+from dataclasses import dataclass
+from typing import Callable, Mapping, Optional, Sequence
+
+import sqlalchemy as sa
+
+from geocache_cleanup.database import Target
+from geocache_cleanup.errors import ConfigError
+
+_MOST_NAMED = 20
+
+
+class Kind(enum.Enum):
+    """What a column's type holds, as far as times go."""
+
+    MOMENT = "instants"
+    LOCAL = "local times"
+    DATE = "dates"
+    WHOLE = "whole numbers"
+    DECIMAL = "decimal numbers"
+    FLOAT = "floating-point numbers"
+    TEXT = "text"
+    OTHER = "no times"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Something that can be selected from.
+
+    ``is_visible`` says whether its name alone finds it, ``identity`` is the server's own.
+    """
+
+    schema: str
+    name: str
+    kind: str
+    is_visible: bool
+    identity: int = 0
+
+
+@dataclass(frozen=True)
+class ServerTarget(Target):
+    """The table on a server.
+
+    ``ranged`` is the column, bare, as a range condition on it can use the index; None where
+    the order of the index is not that of the characters' codes. ``digits`` of a second are kept.
+    """
+
+    kind: Kind = Kind.OTHER
+    ranged: Optional["sa.sql.expression.ColumnElement[object]"] = None
+    digits: int = 6
+
+
+def choose(relations: Sequence[Relation], wanted: str) -> Relation:
+    """Return the relation that a name or schema.name means; raise ConfigError if there is none."""
+    found = next(
+        (
+            relation
+            for same in (lambda name: name, str.casefold)
+            for relation in relations
+            if same(wanted) in _names(relation, same)
+        ),
+        None,
+    )
+    if found is None:
+        tables = [relation.name for relation in relations if relation.is_visible]
+        shown = ", ".join(tables[:_MOST_NAMED]) + (", …" if len(tables) > _MOST_NAMED else "")
+        raise ConfigError(
+            f"there is no table {wanted!r}; there is: {shown or 'no table at all'}",
+            "set --table, as schema.table where it is elsewhere, or create it with "
+            "geocache-cleanup migrate",
+        )
+    if found.kind != "table":
+        raise ConfigError(
+            f"{found.name!r} is a {found.kind}, not a table", "set --table to the table behind it"
+        )
+    return found
+
+
+def _names(relation: Relation, same: Callable[[str], str]) -> Sequence[str]:
+    names = [f"{relation.schema}.{relation.name}"]
+    if relation.is_visible:
+        names.append(relation.name)
+    return [same(name) for name in names]
+
+
+def choose_column(columns: Sequence[str], wanted: str, table: str) -> str:
+    """Return the column that a name means; raise ConfigError naming those there are."""
+    folded = {column.casefold(): column for column in columns}
+    found = wanted if wanted in columns else folded.get(wanted.casefold())
+    if found is None:
+        raise ConfigError(
+            f"the table {table!r} has no column {wanted!r}; it has: {', '.join(columns)}",
+            "set --time-column",
+        )
+    return found
+
+
+def kind_of(types: Mapping[Kind, Sequence[str]], name: str) -> Kind:
+    """Return the kind of a type by its name."""
+    return next((kind for kind, names in types.items() if name in names), Kind.OTHER)

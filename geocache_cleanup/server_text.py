@@ -1,0 +1,147 @@
+"""Stored text judged in SQL, exactly as ``instants`` judges it in Python.
+
+One regular expression tells the text that is a time; only such text is taken apart, inside
+CASE, so that no value can fail the statement.
+"""
+
+import datetime as dt
+from typing import Any, Optional, Protocol
+
+import sqlalchemy as sa
+
+from geocache_cleanup import instants
+from geocache_cleanup import server_bounds as bounds
+from geocache_cleanup.database import Condition
+
+Column = sa.sql.expression.ColumnElement[Any]
+
+# The calendar itself: leap years, the lengths of months, no year 0. Written with what the
+# regular expressions of PostgreSQL, PCRE and ICU share, and without backslashes.
+_LEAP = "(?:[0-9][0-9](?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+_DATE = (
+    "(?!0000)(?:[0-9]{4}-(?:"
+    "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    "|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    f"|{_LEAP}-02-29)"
+)
+_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+TIME = f"^{_DATE}(?:[T ]{_CLOCK}(?::[0-5][0-9](?:[.][0-9]+)?)?)?(?:Z|[+-]{_CLOCK})?"
+# Numbers beyond this in length or exponent are no times here: no engine can compute with all.
+NUMBER = "^(?![0-9.]{300})[0-9]+(?:[.][0-9]*)?(?:[eE][+-]?0*[0-9]{1,3})?"
+_OFFSET = "[+-][0-9][0-9]:[0-9][0-9]$"
+_ZONE = "(?:Z|[+-][0-9][0-9]:[0-9][0-9])$"
+_MIDNIGHT = "0000-00-00 00:00:00.000000"
+
+
+class Phrases(Protocol):
+    """How an engine says what the judgement of text needs."""
+
+    def text(self, column: Column) -> Column:
+        """Return a column as text that compares by the characters' codes."""
+
+    def matches(self, text: Column, pattern: str, *, whole: bool = True) -> Condition:
+        """Return the condition that a regular expression matches, up to the end if ``whole``."""
+
+    def days(self, date: Column) -> Column:
+        """Return the days from 1970-01-01 to a date given as text."""
+
+    def whole(self, digits: Column) -> Column:
+        """Return digits as a whole number of 64 bits."""
+
+    def decimal(self, number: Column) -> Column:
+        """Return a number given as text as a decimal, to 30 places at least."""
+
+
+def is_stale(text: Column, cutoff: int, zone: dt.tzinfo, say: Phrases) -> Condition:
+    """Return the condition that text is a time before the cutoff."""
+    return sa.case(
+        (say.matches(text, TIME), _is_before(text, cutoff, zone, say)),
+        (say.matches(text, NUMBER), _is_low(say.decimal(text), cutoff)),
+        else_=sa.false(),
+    )
+
+
+def is_unreadable(text: Column, say: Phrases) -> Condition:
+    """Return the condition that text is no time."""
+    return sa.case(
+        (say.matches(text, TIME), sa.false()),
+        (say.matches(text, NUMBER), say.decimal(text) <= 0),
+        else_=sa.true(),
+    )
+
+
+def _is_low(number: Column, cutoff: int) -> Condition:
+    return sa.or_(
+        sa.false(),
+        *(
+            sa.and_(
+                number >= sa.literal_column(f"{low:f}") if low else number > 0,
+                number < sa.literal_column(f"{high:f}"),
+            )
+            for low, high in bounds.decimal_spans(cutoff)
+        ),
+    )
+
+
+def _is_before(text: Column, cutoff: int, zone: dt.tzinfo, say: Phrases) -> Condition:
+    """Return the condition for text that is a date or time, most of which the date decides."""
+    date = sa.func.substr(text, 1, 10)
+    exactly = _is_exactly_before(text, cutoff, zone, say)
+    first, last = _date(cutoff, -1), _date(cutoff, 2)
+    known: list[tuple[Condition, Condition]] = []
+    if first is not None:
+        known.append((date < first, sa.true()))
+    if last is not None:
+        known.append((date >= last, sa.false()))
+    return sa.case(*known, else_=exactly) if known else exactly
+
+
+def _is_exactly_before(text: Column, cutoff: int, zone: dt.tzinfo, say: Phrases) -> Condition:
+    local = _local(text, say)
+    clock = sa.func.right(text, 6)
+    minutes = 60 * say.whole(sa.func.substr(clock, 2, 2)) + say.whole(sa.func.substr(clock, 5, 2))
+    east = 60 * instants.SECOND * minutes
+    sign = sa.func.substr(clock, 1, 1)
+    bare = sa.or_(
+        sa.false(),
+        *(
+            local < high if low is None else sa.and_(local >= low, local < high)
+            for low, high in ((_big(low), _big(high)) for low, high in _spans(cutoff, zone))
+        ),
+    )
+    return sa.case(
+        (sa.func.right(text, 1) == "Z", local < _big(cutoff)),
+        (
+            say.matches(text, _OFFSET, whole=False),
+            sa.case((sign == "+", local - east < _big(cutoff)), else_=local + east < _big(cutoff)),
+        ),
+        else_=bare,
+    )
+
+
+def _spans(cutoff: int, zone: dt.tzinfo) -> "list[bounds.Span]":
+    return list(bounds.local_spans(cutoff, zone))
+
+
+def _local(text: Column, say: Phrases) -> Column:
+    """Return the microseconds from 1970 that a clock beside the text would show."""
+    body = sa.func.regexp_replace(text, _ZONE, "")
+    length = sa.func.char_length(body)
+    padded = sa.func.concat(body, sa.func.substr(sa.literal(_MIDNIGHT), length + 1))
+
+    def part(start: int, digits: int) -> Column:
+        return say.whole(sa.func.substr(padded, start, digits))
+
+    hours = say.days(sa.func.substr(text, 1, 10)) * 24 + part(12, 2)
+    seconds = (hours * 60 + part(15, 2)) * 60 + part(18, 2)
+    return seconds * instants.SECOND + part(21, 6)
+
+
+def _big(value: Optional[int]) -> Optional[Column]:
+    return None if value is None else sa.literal_column(str(value), sa.BigInteger)
+
+
+def _date(cutoff: int, days: int) -> Optional[str]:
+    moment = cutoff + days * instants.DAY
+    return bounds.local_text(moment)[:10] if bounds.FIRST <= moment <= bounds.LAST else None

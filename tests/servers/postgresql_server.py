@@ -1,0 +1,108 @@
+"""A PostgreSQL server of the tests' own."""
+
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any, Sequence
+
+import sqlalchemy as sa
+from private_server import Daemon, free_port, run_as, wait_until
+from sqlalchemy.engine import URL
+
+PASSWORD = "s3cr3t/%@"
+
+
+def binaries() -> Path:
+    """Return the directory of the newest installed server's programs."""
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4])
+    )
+    return found[-1].parent
+
+
+class PostgreSQLServer:
+    """A server on a socket in its directory, and on a port of the loopback interface."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+        self.port = free_port()
+        settings = [
+            "fsync=off",
+            "timezone=Asia/Kathmandu",  # whatever the server's zone is, the run's is UTC
+            "max_connections=30",
+            f"unix_socket_directories={directory}",
+            "listen_addresses=127.0.0.1",
+            *options,
+        ]
+        arguments = [part for setting in settings for part in ("-c", setting)]
+        self.daemon = Daemon(
+            "postgres",
+            [binaries() / "postgres", "-D", self.data, "-p", self.port, *arguments],
+            directory / "log",
+        )
+
+    def create(self) -> None:
+        """Initialise the data directory: peers come in by the socket, others by password."""
+        run_as(
+            "postgres", binaries() / "initdb", "-D", self.data, "-U", "postgres", "--no-sync",
+            "-E", "UTF8", "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256",
+        )  # fmt: skip
+        (self.data / "pg_ident.conf").write_text("me root app\n")
+        (self.data / "pg_hba.conf").write_text(
+            "local peer_only all peer map=me\n"
+            "local all all trust\n"
+            "host nobody_in all 127.0.0.1/32 reject\n"
+            "host all all 127.0.0.1/32 scram-sha-256\n"
+        )
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self.daemon.start()
+        wait_until("PostgreSQL's start", lambda: self.query("SELECT 1"))
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """Stop the server: disconnecting everyone, or with SIGKILL as a power cut does."""
+        self.daemon.stop(number)
+
+    def engine(self, database: str = "postgres") -> sa.engine.Engine:
+        """Return an engine for the tests themselves, as the superuser."""
+        return sa.create_engine(
+            self.url(database, user="postgres", driver="postgresql+psycopg2"),
+            future=True,
+            poolclass=sa.pool.NullPool,
+        )
+
+    def url(
+        self, database: str, *, user: str = "app", driver: str = "postgresql", tcp: bool = False
+    ) -> URL:
+        """Return the URL of a database, by the socket or by TCP with the password."""
+        if tcp:
+            return URL.create(driver, user, PASSWORD, "127.0.0.1", self.port, database)
+        query = {"host": str(self.directory)}
+        return URL.create(driver, user, port=self.port, database=database, query=query)
+
+    def query(self, statement: str, database: str = "postgres") -> Sequence[Any]:
+        """Execute SQL as the superuser, each statement its own transaction; return the last's rows."""
+        with self.engine(database).connect() as connection:
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            result = connection.exec_driver_sql(statement.replace("%", "%%"))
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    def psql(self, script: str, database: str) -> "subprocess.CompletedProcess[str]":
+        """Feed a script to psql, stopping at its first error."""
+        return subprocess.run(
+            [
+                binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.directory,
+                "-p", str(self.port), "-U", "postgres", "-d", database,
+            ],
+            input=script, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+
+def is_installed() -> bool:
+    """Whether there is a server to start."""
+    return bool(list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))) and bool(
+        shutil.which("psql")
+    )

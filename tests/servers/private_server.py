@@ -1,0 +1,151 @@
+"""Database servers of the tests' own: private data directories, free ports, gone at the end."""
+
+import contextlib
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator, Mapping, Optional, Sequence
+
+PATIENCE_SECONDS = 60
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def private_directory(user: str) -> Iterator[Path]:
+    """Yield a directory of a system user's own, short enough for a socket's path."""
+    directory = Path(tempfile.mkdtemp(prefix="gcc-"))
+    try:
+        os.chown(directory, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
+        directory.chmod(0o755)
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def run_as(user: str, *command: object, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command as a system user, to its end."""
+    return subprocess.run(
+        [str(part) for part in command],
+        user=user,
+        group=pwd.getpwnam(user).pw_gid,
+        extra_groups=[],
+        env={**os.environ, "LC_ALL": "C", **environment},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=True,
+    )
+
+
+class Daemon:
+    """A server process in the foreground, with its log in a file."""
+
+    def __init__(self, user: str, command: Sequence[object], log: Path) -> None:
+        self._user = user
+        self._command = [str(part) for part in command]
+        self.log = log
+        self.process: Optional["subprocess.Popen[bytes]"] = None
+
+    def start(self) -> None:
+        """Start the server; ``ready`` tells when it can be used."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command,
+                user=self._user,
+                group=pwd.getpwnam(self._user).pw_gid,
+                extra_groups=[],
+                cwd="/",
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End the server, at once with SIGKILL."""
+        if self.process is not None:
+            if number == signal.SIGKILL:
+                os.killpg(self.process.pid, number)
+            else:
+                self.process.send_signal(number)
+            self.process.wait(PATIENCE_SECONDS)
+            self.process = None
+
+
+def wait_until(what: str, holds: Any, seconds: float = PATIENCE_SECONDS) -> None:
+    """Return when a function does not raise and returns something true."""
+    deadline = time.monotonic() + seconds
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            if holds():
+                return
+        except Exception as error:
+            last = error
+        time.sleep(0.05)
+    raise AssertionError(f"{what} took more than {seconds} seconds; last: {last!r}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: exit status, what it printed, and its events."""
+
+    status: int
+    output: str
+    events: Sequence[Mapping[str, Any]]
+    seconds: float = 0.0
+
+    @property
+    def last(self) -> Mapping[str, Any]:
+        """The last event."""
+        return self.events[-1]
+
+
+class Command:
+    """The command under test, started as a user would start it."""
+
+    def __init__(self, *arguments: object, url: object, **environment: str) -> None:
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "geocache_cleanup", *(str(part) for part in arguments)],
+            env={
+                **{key: value for key, value in os.environ.items() if "GEOCACHE" not in key},
+                "GEOCACHE_CLEANUP_DATABASE_URL": str(url),
+                "GEOCACHE_CLEANUP_LOG_FORMAT": "json",
+                "SQLALCHEMY_WARN_20": "1",
+                "PYTHONWARNINGS": "error",
+                **environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def end(self) -> Outcome:
+        """Wait for the end, and return how it went."""
+        output, log = self.process.communicate(timeout=PATIENCE_SECONDS)
+        seconds = time.monotonic() - self.started
+        lines = log.splitlines()
+        assert all(line.startswith("{") for line in lines), log
+        return Outcome(self.process.returncode, output, list(map(json.loads, lines)), seconds)
+
+
+def geocache_cleanup(*arguments: object, url: object, **environment: str) -> Outcome:
+    """Run the command under test to its end."""
+    return Command(*arguments, url=url, **environment).end()
