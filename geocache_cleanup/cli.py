@@ -115,12 +115,17 @@ def _run(edge: Edge, *, dry_run: bool, run_id: str) -> None:
     from geocache_cleanup import prune  # imports SQLAlchemy
     from geocache_cleanup.database import open_backend
 
-    edge.emit(Event.STARTED, "debug", f"Looking for stale rows in {settings.table}")
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     notifier.extend_timeout(settings.timeout + _GRACE)
-    notifier.status(f"Deleting rows of {settings.table} before {edge.fields['cutoff']}")
+    notifier.status(f"Waiting for {edge.fields['database']}")
+    rows = f"rows of {settings.table} from before {edge.fields['cutoff']}"
+
+    def started() -> None:
+        notifier.status(f"Deleting {rows}")
+        edge.emit(Event.STARTED, "debug", f"Looking for {rows}")
+
     order = prune.Order.of(settings, dry_run=dry_run, run_id=run_id)
-    result = prune.prune(open_backend(url, edge.watch), order, edge.watch)
+    result = prune.prune(open_backend(url, edge.watch), order, edge.watch, started)
     _report(edge, result, dry_run=dry_run)
     notifier.status(f"{result.deleted} rows deleted")
 

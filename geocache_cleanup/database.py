@@ -85,16 +85,22 @@ class Backend(Protocol):
 def parse_url(text: str) -> URL:
     """Parse a SQLAlchemy URL; raise ConfigError, never repeating the text."""
     try:
-        return make_url(text)
+        url = make_url(text)
     except (ArgumentError, ValueError):
         raise ConfigError(
             "the database URL cannot be parsed",
             "check --database-url; special characters in a password must be percent-encoded",
         ) from None
+    if url.get_backend_name() == "sqlite" and url.database:
+        # SQLAlchemy decodes percent-encoding here since 2.1: keep the path as it was written.
+        return url.set(database=text.partition(":///")[2].partition("?")[0])
+    return url
 
 
 def shown_url(url: URL) -> str:
     """Write the URL for people and logs: no password, and no query, which may hold one."""
+    if url.get_backend_name() == "sqlite":
+        return f"{url.drivername}:///{url.database or ''}"
     return url.set(query={}).render_as_string(hide_password=True)
 
 

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Connection
 
+from geocache_cleanup.errors import ConfigError
+
 NAME = "geocache_cleanup_runs"
 KEPT_DAYS = 400
 
@@ -85,7 +87,11 @@ def write(connection: Connection, record: Record) -> None:
 
 
 def read(connection: Connection, limit: int) -> Sequence[Record]:
-    """Return the latest runs, newest first."""
+    """Return the latest runs, newest first; raise ConfigError if there is no ledger."""
+    if not exists(connection):
+        raise ConfigError(
+            f"there is no ledger, the table {NAME}", "create it with geocache-cleanup migrate"
+        )
     columns = [column for column in LEDGER.c if column.name != "id"]
     statement = sa.select(*columns).order_by(LEDGER.c.started_at.desc(), LEDGER.c.id.desc())
     return [

@@ -42,7 +42,7 @@ def upgrade(url: URL, names: Names, watch: Watch) -> Sequence[str]:
     """
     backend = open_backend(url, watch, create=True)
     with backend.connect(write=True) as connection:
-        config = _config(url, names)
+        config = configure(url, names)
         config.attributes.update(connection=connection, backend=backend)
         # Every revision looks before it acts. Running all of them again is what gives a second
         # table in the same database its index, and brings back an index that was dropped.
@@ -55,13 +55,14 @@ def upgrade(url: URL, names: Names, watch: Watch) -> Sequence[str]:
 
 def print_sql(url: URL, names: Names) -> Sequence[str]:
     """Return the SQL of the whole upgrade, line by line; nothing is opened."""
-    config = _config(url, names)
+    config = configure(url, names)
     config.output_buffer = io.StringIO()
     command.upgrade(config, "head", sql=True)
     return config.output_buffer.getvalue().rstrip().splitlines()
 
 
-def _config(url: URL, names: Names) -> Config:
+def configure(url: URL, names: Names) -> Config:
+    """Return an Alembic configuration that finds the migrations and knows the names."""
     config = Config()
     # A "%" in the path would be taken for an interpolation.
     config.set_main_option("script_location", str(scripts()).replace("%", "%%"))

@@ -4,7 +4,7 @@ import dataclasses
 import datetime as dt
 import socket
 from dataclasses import dataclass
-from typing import Optional
+from typing import Callable, Optional
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -56,14 +56,18 @@ class Result:
     duration_seconds: float = 0.0
 
 
-def prune(backend: Backend, order: Order, watch: Watch) -> Result:
+def prune(
+    backend: Backend, order: Order, watch: Watch, started: Callable[[], None] = lambda: None
+) -> Result:
     """Delete the stale rows, all or none of them, or count them with ``dry_run``.
 
+    ``started`` is called once the table is found and, unless this is a dry run, locked.
     Raise CleanupError if anything stops the run, Interrupted after a signal; the database is
     then as it was.
     """
     with backend.connect(write=not order.dry_run) as connection:
         target = backend.find(connection, order.table, order.time_column)
+        started()
         total = _count(connection, target, None) if order.max_delete_percent < 100 else 0
         result = _delete_all(backend, connection, target, order)
         check_share(result.deleted, total, order.max_delete_percent)

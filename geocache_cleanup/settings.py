@@ -262,7 +262,7 @@ def resolve(given: Mapping[str, Given], now: dt.datetime) -> Settings:
         except ValueError as error:
             problems[name] = f"{_label(SETTINGS[name], text)} {error}"
     if conflict := _conflict(given):
-        problems["before"] = conflict
+        problems["before and retention_days"] = conflict
     if set(problems) == {"database_url"} and given["database_url"].text:
         raise ConfigError(problems["database_url"], "set a complete SQLAlchemy URL")
     if problems:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import time
 import urllib.parse
 from typing import Iterator, NoReturn, Sequence, Union
 
@@ -23,12 +24,16 @@ from geocache_cleanup.errors import (
 )
 from geocache_cleanup.watch import Watch
 
-# SQLite sleeps in C while it waits for a lock, where no signal is answered: wait in short turns.
-_TURN_SECONDS = 0.2
+# SQLite's own wait answers no signal, and asks ever less often: an application that writes
+# without a pause would keep the run out for long.
+_SECONDS_BETWEEN_TRIES = 0.002
 # Enough for what a large DELETE changes, and well inside the memory limit of the unit.
 _CACHE_KIB = 128 * 1024
 # The virtual machine runs some thousands of instructions in a millisecond.
 _INSTRUCTIONS_PER_LOOK = 4_000
+
+# Those that change how a driver behaves, not what is opened: applications' URLs have them.
+_URL_OPTIONS = {"uri", "timeout", "check_same_thread"}
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_SCHEMA}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -80,7 +85,7 @@ class SQLite:
         # Quoting makes any path a valid part of a URI.
         mode = "rwc" if self._create else "rw"
         uri = f"file:{urllib.parse.quote(os.path.abspath(self.path))}?mode={mode}"
-        connection = sqlite3.connect(uri, uri=True, timeout=_TURN_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
         connection.set_progress_handler(self._watch.over, _INSTRUCTIONS_PER_LOOK)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -89,7 +94,12 @@ class SQLite:
         return connection
 
     def _begin(self, connection: Connection) -> None:
-        self._patiently(connection, "BEGIN IMMEDIATE" if self._write else "BEGIN")
+        if self._write:
+            self._patiently(connection, "BEGIN IMMEDIATE")
+            return
+        self._patiently(connection, "BEGIN")
+        # The first read takes the lock that the later ones then have.
+        self._patiently(connection, "SELECT count(*) FROM sqlite_master")
 
     def _commit(self, connection: Connection) -> None:
         self._patiently(connection, "COMMIT")
@@ -103,6 +113,7 @@ class SQLite:
             except sqlite3.OperationalError as error:
                 if _code(error) != sqlite3.SQLITE_BUSY or self._watch.over():
                     raise
+                time.sleep(_SECONDS_BETWEEN_TRIES)
             else:
                 return
 
@@ -133,15 +144,25 @@ def file_path(url: URL) -> str:
         raise ConfigError(
             f"{url.drivername!r} is not a supported driver", "use sqlite:////path/to/file.db"
         )
+    if unknown := set(url.query) - _URL_OPTIONS:
+        raise ConfigError(
+            f"the SQLite URL has options that are not supported: {', '.join(sorted(unknown))}",
+            "leave them out; a ? in a path is written %3F",
+        )
     path = url.database or ""
     if path.startswith("file:") and "uri" in url.query:
-        path = urllib.parse.unquote(urllib.parse.urlsplit(path).path)
-    if path in {"", ":memory:"} or "\0" in path:
+        path = urllib.parse.urlsplit(path).path
+    if path in {"", ":memory:"} or "\0" in urllib.parse.unquote(path):
         raise ConfigError(
             "the SQLite URL names no file",
             "use sqlite:////path/to/file.db, with four slashes for an absolute path",
         )
-    return path
+    return _existing(path)
+
+
+def _existing(path: str) -> str:
+    """Decode a path if no file has its very name: SQLAlchemy decodes it only since 2.1."""
+    return path if os.path.exists(path) else urllib.parse.unquote(path)
 
 
 def check_file(path: str) -> None:
