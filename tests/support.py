@@ -69,7 +69,9 @@ def make_table(
         connection.execute(f"CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, last_seen {declared})")
         if index:
             connection.execute("CREATE INDEX ix_last_seen ON geo_cache (last_seen)")
+        connection.execute("BEGIN")
         connection.executemany("INSERT INTO geo_cache VALUES (?, ?)", rows)
+        connection.execute("COMMIT")
 
 
 def fetch(path: Path, statement: str) -> list[Any]:
