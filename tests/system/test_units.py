@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 UNITS = Path(__file__).parents[2] / "packaging" / "systemd"
 SERVICES = ["geocache-cleanup.service", "geocache-cleanup@.service"]
-NAMES = [*SERVICES, "geocache-cleanup.timer", "geocache-cleanup@.timer"]
+TIMERS = ["geocache-cleanup.timer", "geocache-cleanup@.timer"]
+NAMES = sorted(path.name for path in UNITS.iterdir())
 
 
 def lines_of(name: str) -> set[str]:
@@ -33,7 +34,7 @@ def test_the_instance_is_the_service_but_for_its_files() -> None:
 
 def test_the_timers_differ_in_their_description_only() -> None:
     """An instance keeps the hours of the service."""
-    plain, instance = map(lines_of, NAMES[2:])
+    plain, instance = map(lines_of, TIMERS)
     assert {line.partition("=")[0] for line in plain ^ instance} == {"Description"}
 
 

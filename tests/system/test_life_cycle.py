@@ -1,0 +1,168 @@
+"""From the first install to the last trace; these tests build on each other, in this order."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.system.conftest import Machine
+
+pytestmark = pytest.mark.system
+
+SERVICE = "geocache-cleanup.service"
+TIMER = "geocache-cleanup.timer"
+START = f"systemctl start {SERVICE}"
+RAN = "GEOCACHE_CLEANUP_EVENT=geo_cache_cleanup_ran"
+INSTALL = "apt-get install --yes --allow-downgrades -o Dpkg::Options::=--force-confold /opt/{}.deb"
+OLD, NEW = INSTALL.format(0), INSTALL.format(1)
+TRACES = (
+    "find / -xdev ( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /opt"
+    " -o -path /var/log ) -prune -o ( -iname '*geocache*' -o -iname '*geo_cache*' ) -print"
+).replace("(", "\\(").replace(")", "\\)")  # fmt: skip
+
+
+def timer_state(machine: "Machine") -> tuple[str, str]:
+    """Return whether the timer is enabled, and whether it waits."""
+    return machine.show(TIMER, "UnitFileState"), machine.show(TIMER, "ActiveState")
+
+
+def starts(machine: "Machine") -> int:
+    """Count how often systemd has started the service since the mark."""
+    return len(machine.journal(f"UNIT={SERVICE}", "MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5"))
+
+
+def test_installing_arms_the_timer_and_starts_nothing(fresh: "Machine") -> None:
+    """No run, no failed unit, a user, a directory of its own."""
+    fresh.run(OLD)
+    assert timer_state(fresh) == ("enabled", "active")
+    assert fresh.show(SERVICE, "UnitFileState") == "static"
+    assert starts(fresh) == 0
+    assert fresh.run("systemctl --failed --no-legend") == ""
+    state = fresh.run("stat --format='%U %G %a' /var/lib/geocache-cleanup").split()
+    assert state == ["geocache-cleanup", "geocache-cleanup", "750"]
+
+
+def test_starting_it_unconfigured_succeeds(fresh: "Machine") -> None:
+    """With one event that says what to set."""
+    fresh.run(START)
+    assert fresh.events() == ["skipped"]
+
+
+def test_the_timer_fires_by_itself(fresh: "Machine") -> None:
+    """The installed timer, with nothing changed but the hour."""
+    fresh.fill(stale=2, fresh=1)
+    fresh.drop_in(
+        "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/2\nRandomizedDelaySec=0\nAccuracySec=1ms\n", TIMER
+    )
+    fresh.run(f"systemctl restart {TIMER}")
+    fresh.until(lambda: len(fresh.journal(RAN)) >= 2, 30)
+    fresh.run(f"rm -r /etc/systemd/system/{TIMER}.d; systemctl daemon-reload")
+    fresh.run(f"systemctl restart {TIMER}")
+    assert fresh.finished() == "inactive"
+    assert fresh.rows() == 1
+    assert fresh.show(SERVICE, "TriggeredBy") == TIMER
+
+
+def test_a_missed_run_is_made_up_for(fresh: "Machine") -> None:
+    """After two days without power, within the hour over which the hosts are spread."""
+    fresh.run(
+        f"systemctl stop {TIMER}; touch -d '2 days ago' /var/lib/systemd/timers/stamp-{TIMER};"
+        f"systemctl start {TIMER}"
+    )
+    left = fresh.run(f'echo $(($(date -d "$(systemctl show -p NextElapseUSecRealtime --value'
+                     f' {TIMER})" +%s) - $(date +%s)))')  # fmt: skip
+    assert int(left) <= 3600
+    fresh.run(f"systemctl stop {TIMER}; rm /var/lib/systemd/timers/stamp-{TIMER}")
+    fresh.run(f"systemctl start {TIMER}")
+
+
+def test_an_upgrade_lets_a_run_finish(fresh: "Machine") -> None:
+    """It neither waits for the run nor ends it nor starts another one."""
+    fresh.fill(stale=2, fresh=1)
+    with fresh.locked():
+        fresh.mark()
+        fresh.begin()
+        process = fresh.show(SERVICE, "MainPID")
+        fresh.run(NEW)
+        assert fresh.run("dpkg-query -W -f '${Version}' geocache-cleanup").startswith("9999:")
+        assert fresh.show(SERVICE, "MainPID") == process
+        assert fresh.show(SERVICE, "ActiveState") == "activating"
+    assert fresh.finished() == "inactive"
+    assert fresh.rows() == 1
+    assert starts(fresh) == 1
+    assert timer_state(fresh) == ("enabled", "active")
+
+
+def test_changed_settings_survive_an_upgrade(fresh: "Machine") -> None:
+    """As a configuration file, without a question where nothing changed upstream."""
+    fresh.run(OLD)
+    fresh.configure(retention_days=30)
+    before = fresh.run("cat /etc/default/geocache-cleanup")
+    fresh.run("apt-get install --yes /opt/1.deb")
+    assert fresh.run("cat /etc/default/geocache-cleanup") == before
+
+
+def test_a_disabled_timer_survives_an_upgrade(fresh: "Machine") -> None:
+    """What an administrator has paused stays paused."""
+    fresh.run(OLD)
+    fresh.run(f"systemctl disable --now {TIMER}")
+    fresh.run(NEW)
+    assert timer_state(fresh) == ("disabled", "inactive")
+    assert starts(fresh) == 1
+    fresh.run(f"systemctl enable --now {TIMER}")
+
+
+def test_removing_ends_runs_and_timers_and_keeps_the_data(fresh: "Machine") -> None:
+    """Those of instances as well; the run that is stopped rolls back."""
+    fresh.write("/etc/geocache-cleanup/eu.env", "GEOCACHE_CLEANUP_TIMEOUT=60\n", 0o600)
+    fresh.run("systemctl enable --now geocache-cleanup@eu.timer")
+    fresh.fill(stale=2, fresh=1)
+    with fresh.locked():
+        fresh.mark()
+        fresh.begin("geocache-cleanup@eu.service")
+        fresh.run("apt-get remove --yes geocache-cleanup")
+    assert (
+        fresh.run(
+            "systemctl list-units --state=active,activating,failed --no-legend 'geocache*.*r*'"
+        )
+        == ""
+    )
+    assert fresh.run("systemctl --failed --no-legend") == ""
+    assert fresh.rows() == 3
+    assert fresh.status("test -e /etc/default/geocache-cleanup") == 0
+    assert fresh.status("command -v geocache-cleanup") == 1
+
+
+def test_installing_again_after_removal_goes_on(fresh: "Machine") -> None:
+    """With the settings, the data and the timer that were there."""
+    fresh.run(OLD)
+    assert timer_state(fresh) == ("enabled", "active")
+    fresh.run(START)
+    assert fresh.rows() == 1
+
+
+def test_purging_leaves_no_trace(fresh: "Machine") -> None:
+    """Timer stamps, links of instances and secrets included; only the user stays."""
+    fresh.write("/etc/credstore/geocache-cleanup.database-url", "sqlite:////x.db\n", 0o600)
+    fresh.write("/etc/credstore/geocache-cleanup.eu.database-url", "sqlite:////x.db\n", 0o600)
+    fresh.run("systemctl enable --now geocache-cleanup@eu.timer")
+    assert "stamp-geocache-cleanup.timer" in fresh.run(TRACES)
+    fresh.run("apt-get purge --yes geocache-cleanup")
+    assert fresh.run(TRACES) == ""
+    assert (
+        fresh.run(
+            "systemctl list-units --state=active,activating,failed --no-legend 'geocache*.*r*'"
+        )
+        == ""
+    )
+    assert fresh.run("journalctl --list-catalog | grep -c geocache || true").strip() == "0"
+    fresh.run("getent passwd geocache-cleanup")
+
+
+def test_installing_again_after_purge_is_a_fresh_install(fresh: "Machine") -> None:
+    """Enabled, and unconfigured."""
+    fresh.run(OLD)
+    assert timer_state(fresh) == ("enabled", "active")
+    fresh.mark()
+    fresh.run(START)
+    assert fresh.events() == ["skipped"]
