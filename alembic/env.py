@@ -1,7 +1,6 @@
 """The Alembic environment: migrations run on the connection that the caller hands over."""
 
 from alembic import context
-
 from geocache_cleanup import migrate
 
 config = context.config

@@ -84,7 +84,7 @@ class _Tally:
 
     def report(self, target: Target) -> TableReport:
         bounds = [None, *_AGES, None]
-        ages = [AgeGroup(*group) for group in zip(bounds, bounds[1:], self._ages)]
+        ages = [AgeGroup(*group) for group in zip(bounds, bounds[1:], self._ages, strict=False)]
         formats = sorted(self._formats.items(), key=lambda item: -item[1][0])
         return TableReport(
             table=target.name,

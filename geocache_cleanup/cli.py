@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 
 
-def _option(name: str) -> Any:  # noqa: ANN401 - typer's own type for an option's default
+def _option(name: str) -> Any:
     """Declare a setting's option: as text, so that all settings are checked together."""
     setting = SETTINGS[name]
     default = f", default: {setting.default}" if setting.default else ""

@@ -14,7 +14,15 @@ import typer
 from geocache_cleanup.errors import CleanupError, ExitStatus, Interrupted, SettingsError
 from geocache_cleanup.events import Event
 from geocache_cleanup.log import EventLog
-from geocache_cleanup.settings import LOG_FORMATS, LOG_LEVELS, SETTINGS, Given, Settings, gather, resolve
+from geocache_cleanup.settings import (
+    LOG_FORMATS,
+    LOG_LEVELS,
+    SETTINGS,
+    Given,
+    Settings,
+    gather,
+    resolve,
+)
 from geocache_cleanup.watch import Watch
 
 if TYPE_CHECKING:
@@ -48,7 +56,7 @@ class Edge:
             log_level if log_level in LOG_LEVELS else None,
             os.environ.get("JOURNAL_STREAM"),
         )
-        self.settings = resolve(self.given, dt.datetime.now(dt.timezone.utc))
+        self.settings = resolve(self.given, dt.datetime.now(dt.UTC))
         self.watch.timeout = self.settings.timeout
 
     def database_url(self) -> "URL":

@@ -12,7 +12,7 @@ from typing import Optional, Union
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _EPOCH_DAY = EPOCH.toordinal()
 
 # Below each limit a number counts in that unit: limit, name, and units in a second.
@@ -93,7 +93,7 @@ def _read_number(value: Union[int, decimal.Decimal]) -> Optional[int]:
     return int(_FLOOR.divide(_FLOOR.multiply(value, SECOND), per_second))
 
 
-def _number(value: Union[int, float, str]) -> Union[None, int, decimal.Decimal]:
+def _number(value: Union[float, str]) -> Union[None, int, decimal.Decimal]:
     """Return a number exactly as it is written: binary fractions would round over a cutoff."""
     if isinstance(value, int):
         return value

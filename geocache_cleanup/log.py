@@ -73,17 +73,13 @@ class EventLog:
         text = log_format == "text" or (log_format == "auto" and terminal)
         self._logger.addHandler(_handler(stream, text, journal_stream))
 
-    def emit(
-        self, event: Event, level: str, message: str, fields: Mapping[str, object]
-    ) -> None:
+    def emit(self, event: Event, level: str, message: str, fields: Mapping[str, object]) -> None:
         """Log one event; ``fields`` become keys of the line."""
         self._logger.log(_LEVELS[level], "%s", message, extra={"event": event.value, **fields})
 
 
 def _handler(stream: TextIO, text: bool, journal_stream: Optional[str]) -> logging.Handler:
-    formatter: logging.Formatter = (
-        SentenceFormatter() if text else EventFormatter("%(message)s")
-    )
+    formatter: logging.Formatter = SentenceFormatter() if text else EventFormatter("%(message)s")
     in_journal = journal.is_journal(journal_stream, _descriptor(stream))
     if in_journal and not text and (native := journal.native_handler(formatter)):
         return native
@@ -101,7 +97,7 @@ def _descriptor(stream: TextIO) -> int:
 
 def timestamp(seconds: float) -> str:
     """Write seconds since the epoch as RFC 3339 in UTC."""
-    moment = dt.datetime.fromtimestamp(seconds, dt.timezone.utc)
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import sqlalchemy as sa
-from alembic import command
 from alembic.config import Config
 from alembic.operations import Operations
 from sqlalchemy.dialects import mysql
@@ -17,6 +16,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DropIndex
 from sqlalchemy.sql.expression import quoted_name
 from sqlalchemy.types import TypeEngine
 
+from alembic import command
 from geocache_cleanup.database import Backend, open_backend, parse_url
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.settings import SETTINGS

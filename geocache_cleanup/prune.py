@@ -79,13 +79,9 @@ def prune(
     return dataclasses.replace(result, duration_seconds=round(watch.elapsed, 3))
 
 
-def _delete_all(
-    backend: Backend, connection: Connection, target: Target, order: Order
-) -> Result:
+def _delete_all(backend: Backend, connection: Connection, target: Target, order: Order) -> Result:
     deleted = unreadable = 0
-    for search in backend.searches(
-        connection, target, order.cutoff, order.now, order.time_zone
-    ):
+    for search in backend.searches(connection, target, order.cutoff, order.now, order.time_zone):
         stale, not_read = _judge(connection, target, search)
         unreadable += not_read
         if stale is None:

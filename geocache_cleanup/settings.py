@@ -5,13 +5,11 @@ All of them are read before anything is opened, and every problem is reported at
 
 import datetime as dt
 import math
-import re
-import zoneinfo
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional
 
-from geocache_cleanup import instants
+from geocache_cleanup import instants, readers
 from geocache_cleanup.errors import ConfigError, SettingsError
 
 VARIABLE_PREFIX = "GEOCACHE_CLEANUP_"
@@ -19,7 +17,6 @@ CREDENTIAL = "geocache-cleanup.database-url"
 DEFAULT_DATABASE = "/var/lib/geocache-cleanup/geo_cache.db"
 LOG_FORMATS = ("auto", "json", "text")
 LOG_LEVELS = ("debug", "info", "warning", "error")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\+[A-Za-z0-9_]+)?://[^\s\x00]*\S?.*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -70,82 +67,6 @@ class Settings:
         return self.sources["database_url"] != "default"
 
 
-def _read_url(text: str) -> str:
-    if not _URL.fullmatch(text):
-        raise ValueError(
-            "is not a database URL such as sqlite:////path/to/file.db (an encrypted credential "
-            "must be loaded with LoadCredentialEncrypted=)"
-        )
-    return text
-
-
-def _read_name(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("must not contain a NUL character")
-    return text
-
-
-def _whole(low: int, high: int, unit: str) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise ValueError(f"must be a whole number of {unit} from {low} to {high}, not {text!r}")
-        return int(text)
-
-    return read
-
-
-def _seconds(high: int) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text) or not 0 < float(text) <= high:
-            raise ValueError(f"must be a number of seconds above 0, at most {high}, not {text!r}")
-        return float(text)
-
-    return read
-
-
-def _read_before(text: str) -> Optional[int]:
-    """Return the instant, or None for ``now``."""
-    if text == "now":
-        return None
-    instant = None
-    if instants.has_zone(text):
-        instant = instants.read_instant(text, dt.timezone.utc)
-    if instant is None:
-        raise ValueError(
-            "must be 'now', a date, or a date and time with Z or an offset such as "
-            f"2026-06-03T12:00:00Z, not {text!r}"
-        )
-    return instant
-
-
-def _read_zone(text: str) -> dt.tzinfo:
-    if text == "UTC":
-        return dt.timezone.utc
-    try:
-        return zoneinfo.ZoneInfo(text)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(
-            f"must be an IANA time zone such as Europe/Berlin, and tzdata installed, not {text!r}"
-        ) from None
-
-
-def _one_of(names: Sequence[str]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"must be one of {', '.join(names)}, not {text!r}")
-        return text
-
-    return read
-
-
-def _not_yet(idle: Optional[str]) -> Callable[[str], None]:
-    def read(text: str) -> None:
-        if text != idle:
-            raise ValueError("is not available in this version")
-
-    return read
-
-
 SETTINGS: Mapping[str, Setting] = {
     setting.name: setting
     for setting in (
@@ -153,48 +74,52 @@ SETTINGS: Mapping[str, Setting] = {
             "database_url",
             "sqlite:///" + DEFAULT_DATABASE,
             "SQLAlchemy URL of the database.",
-            _read_url,
+            readers.database_url,
         ),
-        Setting("table", "geo_cache", "Table to prune; schema.table on servers.", _read_name),
-        Setting("time_column", "last_seen", "Column with the time a row is judged by.", _read_name),
+        Setting("table", "geo_cache", "Table to prune; schema.table on servers.", readers.name),
+        Setting(
+            "time_column", "last_seen", "Column with the time a row is judged by.", readers.name
+        ),
         Setting(
             "retention_days",
             "90",
             "Days a row is kept, 1 to 36500.",
-            _whole(1, 36_500, "days"),
+            readers.whole(1, 36_500, "days"),
         ),
         Setting(
             "before",
             None,
             "Instead of retention: delete rows before this instant (ISO 8601), or 'now'.",
-            _read_before,
+            readers.before,
         ),
-        Setting("time_zone", "UTC", "Zone of stored times that carry none.", _read_zone),
-        Setting("timeout", "60", "Seconds a run may take, waits included.", _seconds(86_400)),
+        Setting("time_zone", "UTC", "Zone of stored times that carry none.", readers.zone),
+        Setting(
+            "timeout", "60", "Seconds a run may take, waits included.", readers.seconds(86_400)
+        ),
         Setting(
             "batch_seconds",
             "0",
             "0: one transaction. More: a series of transactions of about that many seconds.",
-            _not_yet("0"),
+            readers.not_yet("0"),
         ),
         Setting(
             "max_delete_percent",
             "100",
             "Fail and delete nothing if a run would delete more of the table than this.",
-            _whole(1, 100, "percent"),
+            readers.whole(1, 100, "percent"),
         ),
-        Setting("metrics_file", None, "Prometheus text file to replace.", _not_yet(None)),
+        Setting("metrics_file", None, "Prometheus text file to replace.", readers.not_yet(None)),
         Setting(
             "log_format",
             "auto",
             "json, text, or auto: text on a terminal, JSON elsewhere.",
-            _one_of(LOG_FORMATS),
+            readers.one_of(LOG_FORMATS),
         ),
         Setting(
             "log_level",
             None,
             "debug, info, warning or error; info on a terminal, debug elsewhere.",
-            _one_of(LOG_LEVELS),
+            readers.one_of(LOG_LEVELS),
         ),
     )
 }
@@ -308,7 +233,7 @@ def _build(given: Mapping[str, Given], values: Mapping[str, Any], now: int) -> S
         database_url=values["database_url"],
         table=values.get("table", ""),
         time_column=values.get("time_column", ""),
-        time_zone=values.get("time_zone", dt.timezone.utc),
+        time_zone=values.get("time_zone", dt.UTC),
         timeout=values.get("timeout", math.inf),
         max_delete_percent=values.get("max_delete_percent", 100),
         retention_days=retention,

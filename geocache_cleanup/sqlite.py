@@ -6,7 +6,7 @@ import sqlite3
 import stat
 import time
 import urllib.parse
-from typing import Iterator, NoReturn, Sequence, Union
+from typing import Iterator, NoReturn, Union
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
@@ -127,7 +127,7 @@ class SQLite:
         if code in _BUSY:
             self._explain_busy(original)
         explained = _explained(code, str(original), self.path)
-        raise explained if explained else error
+        raise explained or error
 
     def _explain_busy(self, error: BaseException) -> NoReturn:
         if self._watch.signal is not None:

@@ -34,6 +34,7 @@ _INDEX = sa.text(
 _WITH_Z = "%Y-%m-%dT%H:%M:%SZ"
 _WITHOUT_ZONE = "%Y-%m-%d %H:%M:%S"
 
+
 def find(connection: Connection, table: str, column: str) -> Target:
     """Look the table up; raise ConfigError naming what there is instead."""
     name = _find_table(connection, table)
@@ -119,14 +120,15 @@ def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> S
 def _is_stale(column: Column, cutoff: int, zone: dt.tzinfo) -> Condition:
     """Return the exact condition for text: by comparison where that is proved to be right."""
     second = stale.moment(-(-cutoff // instants.SECOND) * instants.SECOND)
-    formats = [_WITH_Z] + ([_WITHOUT_ZONE] if zone is dt.timezone.utc else [])
+    formats = [_WITH_Z] + ([_WITHOUT_ZONE] if zone is dt.UTC else [])
     plain = [
-        (_is_written(column, form), column < second.strftime(form.replace("%Y", f"{second.year:04}")))
+        (
+            _is_written(column, form),
+            column < second.strftime(form.replace("%Y", f"{second.year:04}")),
+        )
         for form in formats
     ]
-    return sa.case(
-        *plain, else_=sa.func.geocache_stale(sa.cast(column, sa.LargeBinary)) == 1
-    )
+    return sa.case(*plain, else_=sa.func.geocache_stale(sa.cast(column, sa.LargeBinary)) == 1)
 
 
 def _is_written(column: Column, form: str) -> Condition:
@@ -158,9 +160,7 @@ def _teach(connection: Connection, cutoff: int, zone: dt.tzinfo) -> None:
 
     raw = driver_connection(connection)
     raw.create_function("geocache_stale", 1, is_stale, deterministic=True)
-    raw.create_function(
-        "geocache_unreadable", 1, lambda raw: read(raw) is None, deterministic=True
-    )
+    raw.create_function("geocache_unreadable", 1, lambda raw: read(raw) is None, deterministic=True)
 
 
 def reader(connection: Connection, zone: dt.tzinfo) -> Callable[[bytes], Optional[int]]:

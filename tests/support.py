@@ -24,7 +24,7 @@ BANGUI_TABLE = (
 
 def instant(text: str) -> int:
     """Return the instant that time text names, in microseconds."""
-    found = read_instant(text, dt.timezone.utc)
+    found = read_instant(text, dt.UTC)
     assert found is not None
     return found
 
@@ -34,7 +34,7 @@ def order(**changes: Any) -> prune.Order:
     values: dict[str, Any] = {
         "table": "geo_cache",
         "time_column": "last_seen",
-        "time_zone": dt.timezone.utc,
+        "time_zone": dt.UTC,
         "cutoff": instant(CUTOFF),
         "now": instant("2026-09-01T12:00:00Z"),
         "retention_days": 90,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-
 import support
 
 FRESH = [("192.0.2.1", "2099-01-01T00:00:00Z"), ("192.0.2.2", "2020-01-01T00:00:00Z")]
@@ -41,7 +40,9 @@ def test_bad_retention(database: Path, days: str) -> None:
     """A retention that is no whole number in its bounds is refused, from either source."""
     before = database.read_bytes()
     url = f"sqlite:///{database}"
-    fails(2, "--database-url", url, "--retention-days", days, word="GEOCACHE_CLEANUP_RETENTION_DAYS")
+    fails(
+        2, "--database-url", url, "--retention-days", days, word="GEOCACHE_CLEANUP_RETENTION_DAYS"
+    )
     done = support.command("run", env={"GEOCACHE_CLEANUP_RETENTION_DAYS": days})
     assert done.returncode == 2
     assert database.read_bytes() == before

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-
 import support
 
 ROWS = 120_000
@@ -112,7 +111,9 @@ def test_dry_run_changes_nothing(database: Path) -> None:
 def test_unreadable_values_are_a_warning(tmp_path: Path) -> None:
     """Values that cannot be read are kept, counted, and told at warning level."""
     path = tmp_path / "geo.db"
-    support.make_table(path, [("a", "12:00"), ("b", "2026-02-30"), ("c", "2020-01-01"), ("d", None)])
+    support.make_table(
+        path, [("a", "12:00"), ("b", "2026-02-30"), ("c", "2020-01-01"), ("d", None)]
+    )
     event = support.events(support.command("run", url(path)).stderr)[-1]
     assert (event["deleted"], event["unreadable"], event["level"]) == (1, 2, "warning")
 
@@ -249,7 +250,8 @@ def test_two_runs_at_once(database: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["with space", "quo'te", 'dou"ble', "per%20cent", "hash#", "ünïcode", "a&b=c", "new\nline"]
+    "name",
+    ["with space", "quo'te", 'dou"ble', "per%20cent", "hash#", "ünïcode", "a&b=c", "new\nline"],
 )
 def test_awkward_paths(tmp_path: Path, name: str) -> None:
     """Any path that SQLAlchemy's URL can name is opened as it is."""

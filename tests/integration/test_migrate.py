@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-
 import support
+
+from alembic import command
 from geocache_cleanup import ledger, migrate
 from geocache_cleanup.database import parse_url
 from geocache_cleanup.errors import ConfigError

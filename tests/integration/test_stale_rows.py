@@ -7,12 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Optional
 
+import support
 from hypothesis import given
 from hypothesis import strategies as st
 
-import support
-
-UTC = dt.timezone.utc
+UTC = dt.UTC
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
 ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Australia/Lord_Howe")
 TYPES = ("TEXT", "INTEGER", "REAL", "NUMERIC", "DATETIME", "BLOB", "", "VARCHAR(40) COLLATE NOCASE")
@@ -68,7 +67,9 @@ def moment(text: str, zone: dt.tzinfo) -> Decimal:
 def near(cutoff: dt.datetime) -> st.SearchStrategy[dt.datetime]:
     """Draw moments, most of them close to the cutoff."""
     close = st.timedeltas(dt.timedelta(days=-3), dt.timedelta(days=3))
-    tiny = st.sampled_from([dt.timedelta(microseconds=us) for us in (-1_000_000, -1, 0, 1, 999_999)])
+    tiny = st.sampled_from(
+        [dt.timedelta(microseconds=us) for us in (-1_000_000, -1, 0, 1, 999_999)]
+    )
     far = st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30)).map(
         lambda naive: naive.replace(tzinfo=UTC)
     )
@@ -105,25 +106,39 @@ def written(when: dt.datetime, draw: st.DataObject) -> object:
 JUNK = st.one_of(
     st.none(),
     st.sampled_from(
-        ["", "now", "12:00", "not-a-date", "0000-00-00 00:00:00", "2026-02-30", "2025-02-29T00:00:00Z"]
+        [
+            "",
+            "now",
+            "12:00",
+            "not-a-date",
+            "0000-00-00 00:00:00",
+            "2026-02-30",
+            "2025-02-29T00:00:00Z",
+        ]
         + ["2026-06-03T24:00:00Z", "2016-12-31T23:59:60Z", "2026-06-03T12:00:00z", "0000-01-01"]
         + ["2020-01-01T00:00:00+24:00", "2020-01-01 00:00:00 UTC", " 2020-01-01", "2020-01-01\n"]
         + ["2020-01-01T00:00:00\0junk", "2020-1-1", "20200101T000000Z", "١٧٨٠٤٨٨٠٠٠", "1e400", "-5"]
         + ["2020-01-01T00:00:00.Z", "1_000", "0x10", "nan", "inf", "9999-12-31 23:59:59", "2024"]
     ),
     st.sampled_from([0, -1, 0.0, -1e18, 1e-300, 1, 10**11 - 1, 10**11, 10**14, 10**17, 2**63 - 1]),
-    st.sampled_from([1e300, float("inf"), float("-inf"), 1780487999.9999999, b"2020-01-01", b"\xff"]),
+    st.sampled_from(
+        [1e300, float("inf"), float("-inf"), 1780487999.9999999, b"2020-01-01", b"\xff"]
+    ),
     st.text(max_size=8),
     st.from_regex(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?\Z"),
     st.from_regex(r"\A[0-9]{1,19}(\.[0-9]{0,3})?(e[+-]?[0-9]{1,2})?\Z"),
 )
+
 
 @given(
     draw=st.data(),
     cutoff=st.one_of(
         st.just(dt.datetime(2026, 6, 3, 12, tzinfo=UTC)),
         st.sampled_from(
-            [dt.datetime(2026, 3, 29, 1, 30, tzinfo=UTC), dt.datetime(2026, 10, 25, 0, 59, 59, 999999, UTC)]
+            [
+                dt.datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
+                dt.datetime(2026, 10, 25, 0, 59, 59, 999999, UTC),
+            ]
         ),
         st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1), timezones=st.just(UTC)),
     ),

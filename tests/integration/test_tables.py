@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import support
 from sqlalchemy.dialects import sqlite as dialect
 
-import support
 from geocache_cleanup import sqlite_table
 from geocache_cleanup.database import Backend, open_backend, parse_url
 from geocache_cleanup.errors import ConfigError, DataError
@@ -44,7 +44,9 @@ def backend_of(path: Path) -> Backend:
 def test_any_name(tmp_path: Path, table: str, column: str) -> None:
     """Names are quoted, never interpreted; nothing but the stale row goes."""
     path = tmp_path / "t.db"
-    quoted_table, quoted_column = (f'"{name.replace(chr(34), chr(34) * 2)}"' for name in (table, column))
+    quoted_table, quoted_column = (
+        f'"{name.replace(chr(34), chr(34) * 2)}"' for name in (table, column)
+    )
     make(
         path,
         f"CREATE TABLE {quoted_table} ({quoted_column} TEXT, id INTEGER)",
@@ -190,9 +192,7 @@ def test_every_statement_uses_the_index(tmp_path: Path, declared: str) -> None:
     with backend.connect(write=False) as connection:
         target = backend.find(connection, order.table, order.time_column)
         assert target.index == "ix_last_seen"
-        searches = backend.searches(
-            connection, target, order.cutoff, order.now, order.time_zone
-        )
+        searches = backend.searches(connection, target, order.cutoff, order.now, order.time_zone)
         for search in searches:
             for condition in (search.stale, search.unreadable, search.odd, search.where):
                 if condition is not None:

@@ -1,0 +1,97 @@
+"""Readers: from the text of a setting to its value, or a ValueError that says what is expected."""
+
+import datetime as dt
+import re
+import zoneinfo
+from typing import Callable, Optional, Sequence
+
+from geocache_cleanup import instants
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\+[A-Za-z0-9_]+)?://[^\s\x00]*\S?.*", re.DOTALL)
+
+
+def database_url(text: str) -> str:
+    """Check that text is a URL at all; its parts are read when it is opened."""
+    if not _URL.fullmatch(text):
+        raise ValueError(
+            "is not a database URL such as sqlite:////path/to/file.db (an encrypted credential "
+            "must be loaded with LoadCredentialEncrypted=)"
+        )
+    return text
+
+
+def name(text: str) -> str:
+    """Take any name: SQLAlchemy quotes it."""
+    if "\0" in text:
+        raise ValueError("must not contain a NUL character")
+    return text
+
+
+def whole(low: int, high: int, unit: str) -> Callable[[str], int]:
+    """Return a reader of whole numbers within bounds."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number of {unit} from {low} to {high}, not {text!r}")
+        return int(text)
+
+    return read
+
+
+def seconds(high: int) -> Callable[[str], float]:
+    """Return a reader of seconds, above zero and up to a bound."""
+
+    def read(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text) or not 0 < float(text) <= high:
+            raise ValueError(f"must be a number of seconds above 0, at most {high}, not {text!r}")
+        return float(text)
+
+    return read
+
+
+def before(text: str) -> Optional[int]:
+    """Return the instant, or None for ``now``."""
+    if text == "now":
+        return None
+    instant = None
+    if instants.has_zone(text):
+        instant = instants.read_instant(text, dt.UTC)
+    if instant is None:
+        raise ValueError(
+            "must be 'now', a date, or a date and time with Z or an offset such as "
+            f"2026-06-03T12:00:00Z, not {text!r}"
+        )
+    return instant
+
+
+def zone(text: str) -> dt.tzinfo:
+    """Return the time zone of an IANA name."""
+    if text == "UTC":
+        return dt.UTC
+    try:
+        return zoneinfo.ZoneInfo(text)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"must be an IANA time zone such as Europe/Berlin, and tzdata installed, not {text!r}"
+        ) from None
+
+
+def one_of(names: Sequence[str]) -> Callable[[str], str]:
+    """Return a reader of one of some words."""
+
+    def read(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"must be one of {', '.join(names)}, not {text!r}")
+        return text
+
+    return read
+
+
+def not_yet(idle: Optional[str]) -> Callable[[str], None]:
+    """Return a reader that refuses all but what does nothing."""
+
+    def read(text: str) -> None:
+        if text != idle:
+            raise ValueError("is not available in this version")
+
+    return read

@@ -1,0 +1,86 @@
+"""The spans: together they hold every stale value, and no more is claimed of them than is true."""
+
+import datetime as dt
+from typing import Union
+
+import support
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geocache_cleanup import instants, stale
+
+UTC = dt.UTC
+NOW = support.instant("2026-09-01T12:00:00Z")
+CUTOFFS = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31), timezones=st.just(UTC)).map(
+    instants.of_datetime
+)
+OFFSETS = st.integers(-1439, 1439).map(
+    lambda m: f"{'-+'[m >= 0]}{abs(m) // 60:02}:{abs(m) % 60:02}"
+)
+TEXTS = st.one_of(
+    st.builds(
+        lambda moment, offset: moment.isoformat(sep=" ") + offset,
+        st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31)),
+        OFFSETS,
+    ),
+    st.integers(1, 10**19).map(str),
+    st.from_regex(r"\A[0-9]{1,12}(\.[0-9]{1,3})?(e[0-9])?\Z"),
+)
+
+
+def holding(spans: list[stale.Span], value: Union[float, str]) -> list[stale.Span]:
+    """Return the spans that hold a value, compared as SQLite compares."""
+    return [
+        span
+        for span in spans
+        if value < span.high and (span.low is None or span.low <= value)  # type: ignore[operator]
+    ]
+
+
+def is_stale(value: object, cutoff: int) -> bool:
+    """Tell whether a value names an instant before the cutoff."""
+    instant = instants.read_instant(value, UTC)
+    return instant is not None and instant < cutoff
+
+
+@given(cutoff=CUTOFFS, text=TEXTS)
+def test_text_spans(cutoff: int, text: str) -> None:
+    """Stale text is in exactly one span; a date in a span of stale dates is stale."""
+    found = holding(list(stale.text_spans(cutoff, NOW)), text)
+    assert len(found) <= 1
+    if is_stale(text, cutoff):
+        assert found
+    if found and found[0].decides is stale.Decides.DATES_STALE and "-" in text[:5]:
+        assert is_stale(text, cutoff)
+
+
+@given(
+    cutoff=CUTOFFS,
+    number=st.one_of(
+        st.integers(-(2**63), 2**63 - 1),
+        st.floats(allow_nan=False, max_value=1e17, allow_infinity=False, allow_subnormal=False),
+        st.sampled_from([0, 1, 10**11, 10**14, 10**17, 10**11 - 1, 1780488000]),
+    ),
+)
+def test_number_spans(cutoff: int, number: float) -> None:
+    """The bounds decide numbers alone: stale, no time at all, or in no span."""
+    found = [span.decides for span in holding(list(stale.number_spans(cutoff)), number)]
+    if is_stale(number, cutoff):
+        assert found == [stale.Decides.ALL_STALE]
+    elif number <= 0:
+        assert found == [stale.Decides.NONE_READABLE]
+    else:
+        assert found == []
+
+
+def test_fresh_dates_are_in_no_span() -> None:
+    """What a nightly run must not read: every date from two days after the cutoff on."""
+    spans = list(stale.text_spans(support.instant(support.CUTOFF), NOW))
+    for text in ("2026-06-05", "2026-09-01T12:00:00Z", "2027-01-01", "9999-12-31 23:59:59"):
+        assert holding(spans, text) == []
+    assert len(spans) < 10
+
+
+def test_a_century_of_retention_has_few_spans() -> None:
+    """A cutoff far back in time makes no more spans than SQLite takes in one condition."""
+    assert len(list(stale.text_spans(support.instant("0001-01-01"), NOW))) < 110
