@@ -124,3 +124,11 @@ def test_the_timer_is_daily_persistent_and_spread(machine: "Machine") -> None:
     assert re.search(r" 0(4:[345]|5:[012])\d:", before)
     machine.run(f"systemctl daemon-reload; systemctl restart {unit}")
     assert machine.show(unit, "NextElapseUSecRealtime") == before
+
+
+@pytest.mark.system
+def test_the_timer_may_be_restarted_often(machine: "Machine") -> None:
+    """As by several upgrades in a row."""
+    for _ in range(8):
+        machine.run("systemctl restart geocache-cleanup.timer")
+    assert machine.show("geocache-cleanup.timer", "ActiveState") == "active"
