@@ -1,14 +1,11 @@
 """The audit log in the journal."""
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
+from system.machine import Machine
 
 from geocache_cleanup.events import Event
-
-if TYPE_CHECKING:
-    from tests.system.conftest import Machine
 
 pytestmark = pytest.mark.system
 
@@ -18,7 +15,7 @@ OURS = "--identifier=geocache-cleanup"
 PREFIX = "GEOCACHE_CLEANUP_"
 
 
-def make_each_event(machine: "Machine") -> None:
+def make_each_event(machine: Machine) -> None:
     """Bring about every kind of event by real runs."""
     machine.run(START)
     machine.fill(stale=2, fresh=1)
@@ -51,7 +48,7 @@ PRIORITIES = [
 ]
 
 
-def test_each_event_has_its_priority_id_fields_and_explanation(machine: "Machine") -> None:
+def test_each_event_has_its_priority_id_fields_and_explanation(machine: Machine) -> None:
     """The entry, the JSON line and the catalog agree with each other."""
     make_each_event(machine)
     entries = machine.journal(f"--unit={SERVICE}", OURS)
@@ -68,7 +65,7 @@ def test_each_event_has_its_priority_id_fields_and_explanation(machine: "Machine
     explanations(machine)
 
 
-def explanations(machine: "Machine") -> None:
+def explanations(machine: Machine) -> None:
     """Assert that ``journalctl -x`` fills in the figures of each event, and leaves no gap."""
     for event in Event:
         text = machine.run(
@@ -81,7 +78,7 @@ def explanations(machine: "Machine") -> None:
     assert "What to do: " in text
 
 
-def test_journalctl_sorts_by_priority(machine: "Machine") -> None:
+def test_journalctl_sorts_by_priority(machine: Machine) -> None:
     """An error is found with -p err, and an ordinary run is not."""
     machine.fill(stale=1, fresh=1)
     machine.run(START)
@@ -91,7 +88,7 @@ def test_journalctl_sorts_by_priority(machine: "Machine") -> None:
     assert len(machine.journal(OURS, "--priority=err")) == 1
 
 
-def test_without_the_library_lines_keep_their_priority(machine: "Machine") -> None:
+def test_without_the_library_lines_keep_their_priority(machine: Machine) -> None:
     """As on other distributions: python3-systemd is hidden from the program."""
     machine.fill(stale=1, fresh=1)
     machine.drop_in("[Service]\nInaccessiblePaths=/usr/lib/python3/dist-packages/systemd\n")
@@ -102,7 +99,7 @@ def test_without_the_library_lines_keep_their_priority(machine: "Machine") -> No
     assert json.loads(entries[1]["MESSAGE"])["deleted"] == 1
 
 
-def test_a_journal_that_refuses_entries_still_gets_the_lines(machine: "Machine") -> None:
+def test_a_journal_that_refuses_entries_still_gets_the_lines(machine: Machine) -> None:
     """Somebody's drop-in without unix sockets costs the fields, not the audit."""
     machine.fill(stale=1, fresh=1)
     machine.drop_in("[Service]\nRestrictAddressFamilies=none\nNotifyAccess=none\n")
@@ -114,7 +111,7 @@ def test_a_journal_that_refuses_entries_still_gets_the_lines(machine: "Machine")
     ]
 
 
-def test_two_hundred_runs_leave_two_hundred_audit_lines(machine: "Machine") -> None:
+def test_two_hundred_runs_leave_two_hundred_audit_lines(machine: Machine) -> None:
     """None is lost, and none goes without its unit, however soon the process ends."""
     machine.fill(stale=0, fresh=1)
     machine.run(f"for i in $(seq 200); do {START}; done", timeout=600)

@@ -1,11 +1,7 @@
 """The SQLite database of another application, which writes to it all the time."""
 
-from typing import TYPE_CHECKING
-
 import pytest
-
-if TYPE_CHECKING:
-    from tests.system.conftest import Machine
+from system.machine import Machine
 
 pytestmark = pytest.mark.system
 
@@ -34,7 +30,7 @@ pathlib.Path(sys.argv[1]).with_name("written").write_text(str(written))
 
 
 @pytest.fixture
-def shared(machine: "Machine") -> "Machine":
+def shared(machine: Machine) -> Machine:
     """Return a release with an application's database, and the drop-in for it."""
     machine.run(
         "getent passwd geoapp >/dev/null || useradd --system --user-group geoapp;"
@@ -46,7 +42,7 @@ def shared(machine: "Machine") -> "Machine":
     return machine
 
 
-def test_the_application_loses_no_write(shared: "Machine") -> None:
+def test_the_application_loses_no_write(shared: Machine) -> None:
     """Ten runs, each with something to delete, while the application writes on."""
     shared.write("/opt/writer.py", WRITER)
     shared.run(
@@ -66,7 +62,7 @@ def test_the_application_loses_no_write(shared: "Machine") -> None:
     assert shared.run(FOREIGN) == ""
 
 
-def test_a_killed_run_leaves_files_that_the_application_can_use(shared: "Machine") -> None:
+def test_a_killed_run_leaves_files_that_the_application_can_use(shared: Machine) -> None:
     """With -wal and -shm left behind, these belong to the application."""
     shared.drop_in("[Service]\nRestart=no\n")
     # Without its last connection closed in order, the files stay.
@@ -85,7 +81,7 @@ def test_a_killed_run_leaves_files_that_the_application_can_use(shared: "Machine
     shared.run(f"{OPEN} \"INSERT INTO geo_cache VALUES ('after', '2001-02-03')\"")
 
 
-def test_half_of_the_drop_in_is_the_hazard_that_it_says(shared: "Machine") -> None:
+def test_half_of_the_drop_in_is_the_hazard_that_it_says(shared: Machine) -> None:
     """Our own user in the application's group leaves -wal and -shm that shut the owner out.
 
     This is why the drop-in sets User= as well as Group=. Removing the files heals it.
@@ -112,7 +108,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_the_documented_drop_in_keeps_the_exposure(shared: "Machine") -> None:
+def test_the_documented_drop_in_keeps_the_exposure(shared: Machine) -> None:
     """And the job runs as the application's user, without a state directory of its own."""
     shared.run(START)
     assert shared.rows(DATABASE, "geoapp") == 0

@@ -1,11 +1,7 @@
 """From the first install to the last trace; these tests build on each other, in this order."""
 
-from typing import TYPE_CHECKING
-
 import pytest
-
-if TYPE_CHECKING:
-    from tests.system.conftest import Machine
+from system.machine import Machine
 
 pytestmark = pytest.mark.system
 
@@ -21,17 +17,17 @@ TRACES = (
 ).replace("(", "\\(").replace(")", "\\)")  # fmt: skip
 
 
-def timer_state(machine: "Machine") -> tuple[str, str]:
+def timer_state(machine: Machine) -> tuple[str, str]:
     """Return whether the timer is enabled, and whether it waits."""
     return machine.show(TIMER, "UnitFileState"), machine.show(TIMER, "ActiveState")
 
 
-def starts(machine: "Machine") -> int:
+def starts(machine: Machine) -> int:
     """Count how often systemd has started the service since the mark."""
     return len(machine.journal(f"UNIT={SERVICE}", "MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5"))
 
 
-def test_installing_arms_the_timer_and_starts_nothing(fresh: "Machine") -> None:
+def test_installing_arms_the_timer_and_starts_nothing(fresh: Machine) -> None:
     """No run, no failed unit, a user, a directory of its own."""
     fresh.run(OLD)
     assert timer_state(fresh) == ("enabled", "active")
@@ -42,13 +38,13 @@ def test_installing_arms_the_timer_and_starts_nothing(fresh: "Machine") -> None:
     assert state == ["geocache-cleanup", "geocache-cleanup", "750"]
 
 
-def test_starting_it_unconfigured_succeeds(fresh: "Machine") -> None:
+def test_starting_it_unconfigured_succeeds(fresh: Machine) -> None:
     """With one event that says what to set."""
     fresh.run(START)
     assert fresh.events() == ["skipped"]
 
 
-def test_the_timer_fires_by_itself(fresh: "Machine") -> None:
+def test_the_timer_fires_by_itself(fresh: Machine) -> None:
     """The installed timer, with nothing changed but the hour."""
     fresh.fill(stale=2, fresh=1)
     fresh.drop_in(
@@ -63,7 +59,7 @@ def test_the_timer_fires_by_itself(fresh: "Machine") -> None:
     assert fresh.show(SERVICE, "TriggeredBy") == TIMER
 
 
-def test_a_missed_run_is_made_up_for(fresh: "Machine") -> None:
+def test_a_missed_run_is_made_up_for(fresh: Machine) -> None:
     """After two days without power, within the hour over which the hosts are spread."""
     fresh.run(
         f"systemctl stop {TIMER}; touch -d '2 days ago' /var/lib/systemd/timers/stamp-{TIMER};"
@@ -76,7 +72,7 @@ def test_a_missed_run_is_made_up_for(fresh: "Machine") -> None:
     fresh.run(f"systemctl start {TIMER}")
 
 
-def test_an_upgrade_lets_a_run_finish(fresh: "Machine") -> None:
+def test_an_upgrade_lets_a_run_finish(fresh: Machine) -> None:
     """It neither waits for the run nor ends it nor starts another one."""
     fresh.fill(stale=2, fresh=1)
     with fresh.locked():
@@ -93,7 +89,7 @@ def test_an_upgrade_lets_a_run_finish(fresh: "Machine") -> None:
     assert timer_state(fresh) == ("enabled", "active")
 
 
-def test_changed_settings_survive_an_upgrade(fresh: "Machine") -> None:
+def test_changed_settings_survive_an_upgrade(fresh: Machine) -> None:
     """As a configuration file, without a question where nothing changed upstream."""
     fresh.run(OLD)
     fresh.configure(retention_days=30)
@@ -102,7 +98,7 @@ def test_changed_settings_survive_an_upgrade(fresh: "Machine") -> None:
     assert fresh.run("cat /etc/default/geocache-cleanup") == before
 
 
-def test_a_disabled_timer_survives_an_upgrade(fresh: "Machine") -> None:
+def test_a_disabled_timer_survives_an_upgrade(fresh: Machine) -> None:
     """What an administrator has paused stays paused."""
     fresh.run(OLD)
     fresh.run(f"systemctl disable --now {TIMER}")
@@ -112,7 +108,7 @@ def test_a_disabled_timer_survives_an_upgrade(fresh: "Machine") -> None:
     fresh.run(f"systemctl enable --now {TIMER}")
 
 
-def test_removing_ends_runs_and_timers_and_keeps_the_data(fresh: "Machine") -> None:
+def test_removing_ends_runs_and_timers_and_keeps_the_data(fresh: Machine) -> None:
     """Those of instances as well; the run that is stopped rolls back."""
     database = "/var/lib/geocache-cleanup/eu/cache.db"
     settings = f"GEOCACHE_CLEANUP_DATABASE_URL=sqlite:///{database}\n"
@@ -131,7 +127,7 @@ def test_removing_ends_runs_and_timers_and_keeps_the_data(fresh: "Machine") -> N
     assert fresh.status("command -v geocache-cleanup") != 0
 
 
-def test_installing_again_after_removal_goes_on(fresh: "Machine") -> None:
+def test_installing_again_after_removal_goes_on(fresh: Machine) -> None:
     """With the settings, the data and the timers that were there."""
     fresh.fill(stale=2, fresh=1)
     fresh.run(OLD)
@@ -141,7 +137,7 @@ def test_installing_again_after_removal_goes_on(fresh: "Machine") -> None:
     assert fresh.rows() == 1
 
 
-def test_purging_leaves_no_trace(fresh: "Machine") -> None:
+def test_purging_leaves_no_trace(fresh: Machine) -> None:
     """Timer stamps, links of instances and secrets included; only the user stays."""
     fresh.write("/etc/credstore/geocache-cleanup.database-url", "sqlite:////x.db\n", 0o600)
     fresh.write("/etc/credstore/geocache-cleanup.eu.database-url", "sqlite:////x.db\n", 0o600)
@@ -154,7 +150,7 @@ def test_purging_leaves_no_trace(fresh: "Machine") -> None:
     fresh.run("getent passwd geocache-cleanup")
 
 
-def test_installing_again_after_purge_is_a_fresh_install(fresh: "Machine") -> None:
+def test_installing_again_after_purge_is_a_fresh_install(fresh: Machine) -> None:
     """Enabled, and unconfigured."""
     fresh.run(OLD)
     assert timer_state(fresh) == ("enabled", "active")

@@ -1,17 +1,15 @@
 """The package as a file: checks of its form, and the parts of it that no run uses."""
 
 import hashlib
+import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from system.machine import Machine
 
 from geocache_cleanup import __version__
 from geocache_cleanup.events import Event
-
-if TYPE_CHECKING:
-    from tests.system.conftest import Machine
 
 pytestmark = pytest.mark.system
 
@@ -25,20 +23,20 @@ def test_the_build_is_reproducible(debs: list[Path]) -> None:
     assert len({hashlib.sha256(deb.read_bytes()).hexdigest() for deb in debs}) == 1
 
 
-def test_package_and_program_have_one_version(installed: "Machine") -> None:
+def test_package_and_program_have_one_version(installed: Machine) -> None:
     """The changelog of the package follows the version of the program."""
     packaged = installed.run("dpkg-query --show --showformat='${Version}' geocache-cleanup")
     assert packaged == __version__
     assert installed.run("geocache-cleanup --version").split()[-1] == __version__
 
 
-def test_lintian_has_nothing_to_say(installed: "Machine") -> None:
+def test_lintian_has_nothing_to_say(installed: Machine) -> None:
     """Down to the pedantic tags, and there is no override."""
     assert installed.run("lintian --display-info --pedantic --allow-root /opt/0.deb") == ""
     assert installed.status("test -e /usr/share/lintian/overrides/geocache-cleanup") == 1
 
 
-def test_the_dependencies_are_complete(installed: "Machine") -> None:
+def test_the_dependencies_are_complete(installed: Machine) -> None:
     """Apt would keep every library of the program for the sake of this package alone."""
     libraries = "python3-alembic python3-pythonjsonlogger python3-sqlalchemy python3-systemd"
     installed.run(f"apt-mark auto {libraries} python3-typer tzdata")
@@ -48,14 +46,15 @@ def test_the_dependencies_are_complete(installed: "Machine") -> None:
     assert all(f" {name} " in without for name in [*libraries.split(), "python3-typer"])
 
 
-def test_the_manual_page_is_found_and_clean(installed: "Machine") -> None:
+def test_the_manual_page_is_found_and_clean(installed: Machine) -> None:
     """Shown by man, indexed by apropos, without a warning of groff."""
     assert installed.run("MANROFFOPT=-ww man --warnings geocache-cleanup >/dev/null") == ""
     page = installed.run("MANWIDTH=200 man geocache-cleanup")
     assert all(event.value in page for event in Event)
+    assert all(option in page for name in COMMANDS for option in options_of(installed, name))
 
 
-def test_bash_completes_commands_options_and_values(installed: "Machine") -> None:
+def test_bash_completes_commands_options_and_values(installed: Machine) -> None:
     """As loaded by bash-completion from where the package puts it."""
     script = """
         source /usr/share/bash-completion/completions/geocache-cleanup
@@ -71,7 +70,7 @@ def test_bash_completes_commands_options_and_values(installed: "Machine") -> Non
     assert lines[1:] == ["--dry-run", "--json", "--sql", "auto json text", "debug"]
 
 
-def test_fish_completes_commands_options_and_values(installed: "Machine") -> None:
+def test_fish_completes_commands_options_and_values(installed: Machine) -> None:
     """As loaded by fish from where the package puts it."""
 
     def completed(line: str) -> set[str]:
@@ -83,7 +82,7 @@ def test_fish_completes_commands_options_and_values(installed: "Machine") -> Non
     assert completed("geocache-cleanup run --log-format ") == {"auto", "json", "text"}
 
 
-def test_zsh_completes_commands_and_options(installed: "Machine") -> None:
+def test_zsh_completes_commands_and_options(installed: Machine) -> None:
     """Typed into an interactive zsh, since its completion runs nowhere else."""
     script = """
         zmodload zsh/zpty
@@ -103,7 +102,29 @@ def test_zsh_completes_commands_and_options(installed: "Machine") -> None:
     assert all(command in listed for command in COMMANDS)
 
 
-def test_autopkgtest_prunes_through_the_installed_unit(machine: "Machine") -> None:
+def options_of(machine: Machine, command: str) -> set[str]:
+    """Return the options that the program itself lists."""
+    text = machine.run(f"COLUMNS=200 geocache-cleanup {command} --help")
+    return set(re.findall(r"^ +(?:-h, )?(--[a-z-]+)", text, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_the_completions_know_every_option(installed: Machine, command: str) -> None:
+    """And no other, so that they do not fall behind the program."""
+    wanted = options_of(installed, command)
+    assert len(wanted) > 4
+    source = "source /usr/share/bash-completion/completions/geocache-cleanup"
+    script = f"""{source}; COMP_WORDS=(geocache-cleanup {command} --); COMP_CWORD=2
+        _geocache_cleanup; echo "${{COMPREPLY[@]}}" """
+    assert set(installed.run(f"bash -euc {shlex.quote(script)}").split()) == wanted
+    words = shlex.quote(f"geocache-cleanup {command} --")
+    lines = installed.run(f'fish -c "complete -C {words}"').splitlines()
+    assert {line.split("\t")[0].rstrip("=") for line in lines} == wanted
+    zsh = (PROJECT / "packaging/completions/zsh/_geocache-cleanup").read_text()
+    assert all(re.search(rf"\)?{option}[=\[]", zsh) for option in wanted)
+
+
+def test_autopkgtest_prunes_through_the_installed_unit(machine: Machine) -> None:
     """The package's own test, by Debian's tool, in this booted system."""
     machine.run("mkdir -p /opt/tree")
     machine.run("rm -rf /opt/tree/debian")

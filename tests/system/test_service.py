@@ -1,12 +1,9 @@
 """Runs of the installed service: outcomes, credentials, retries, time limits."""
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from tests.system.conftest import Machine
+from system.machine import Machine
 
 pytestmark = pytest.mark.system
 
@@ -18,7 +15,7 @@ ALERT = "--identifier=geocache-cleanup-alert"
 START = "systemctl start geocache-cleanup.service"
 
 
-def test_an_unconfigured_run_succeeds_and_says_what_to_set(machine: "Machine") -> None:
+def test_an_unconfigured_run_succeeds_and_says_what_to_set(machine: Machine) -> None:
     """A fresh install is no failure, by hand or by the timer."""
     assert machine.run(START) == ""
     (entry,) = machine.journal("--identifier=geocache-cleanup")
@@ -28,7 +25,7 @@ def test_an_unconfigured_run_succeeds_and_says_what_to_set(machine: "Machine") -
     assert machine.status(f"test -e {DATABASE}") == 1
 
 
-def test_a_run_deletes_the_stale_rows(machine: "Machine") -> None:
+def test_a_run_deletes_the_stale_rows(machine: Machine) -> None:
     """The job, under the whole sandbox."""
     machine.fill(stale=3, fresh=2)
     machine.run(START)
@@ -36,7 +33,7 @@ def test_a_run_deletes_the_stale_rows(machine: "Machine") -> None:
     assert machine.events() == ["ran"]
 
 
-def test_a_changed_setting_holds_for_the_next_run(machine: "Machine") -> None:
+def test_a_changed_setting_holds_for_the_next_run(machine: Machine) -> None:
     """No daemon-reload, no restart."""
     machine.fill(stale=3, fresh=1)
     machine.configure(retention_days=36500)
@@ -47,7 +44,7 @@ def test_a_changed_setting_holds_for_the_next_run(machine: "Machine") -> None:
     assert machine.rows() == 1
 
 
-def test_the_url_comes_from_a_credential(machine: "Machine") -> None:
+def test_the_url_comes_from_a_credential(machine: Machine) -> None:
     """No drop-in is needed, and only root can read the file."""
     machine.fill(2, 1, f"{STATE}/other.db")
     machine.write(f"/etc/credstore/{CREDENTIAL}", f"sqlite:///{STATE}/other.db\n", 0o600)
@@ -55,7 +52,7 @@ def test_the_url_comes_from_a_credential(machine: "Machine") -> None:
     assert machine.rows(f"{STATE}/other.db") == 1
 
 
-def test_the_url_comes_from_an_encrypted_credential(machine: "Machine") -> None:
+def test_the_url_comes_from_an_encrypted_credential(machine: Machine) -> None:
     """By the shipped drop-in, encrypted with the key of the host."""
     machine.fill(2, 1, f"{STATE}/other.db")
     machine.use_example("encrypted-credential")
@@ -68,7 +65,7 @@ def test_the_url_comes_from_an_encrypted_credential(machine: "Machine") -> None:
     assert machine.rows(f"{STATE}/other.db") == 1
 
 
-def test_ciphertext_instead_of_a_url_is_a_configuration_error(machine: "Machine") -> None:
+def test_ciphertext_instead_of_a_url_is_a_configuration_error(machine: Machine) -> None:
     """What newer systemd hands over without the drop-in is not shown, but explained."""
     ciphertext = "Whxqht+dQJax1aZeCGLxmiAAAAABAAAADAAAABAAAAC1lFmbWAqWZ8dCCQkAAAAAgAAAAA"
     machine.write(f"/etc/credstore/{CREDENTIAL}", ciphertext + "\n", 0o600)
@@ -80,7 +77,7 @@ def test_ciphertext_instead_of_a_url_is_a_configuration_error(machine: "Machine"
     assert machine.show(SERVICE, "NRestarts") == "0"
 
 
-def fail_fast(machine: "Machine") -> None:
+def fail_fast(machine: Machine) -> None:
     """Shorten what a test would else wait for, and install the alert of the examples."""
     machine.use_example("on-failure")
     machine.run(
@@ -91,7 +88,7 @@ def fail_fast(machine: "Machine") -> None:
     machine.configure(timeout=0.5)
 
 
-def test_a_failing_job_is_retried_five_times_and_alerts_once(machine: "Machine") -> None:
+def test_a_failing_job_is_retried_five_times_and_alerts_once(machine: Machine) -> None:
     """A lock that stays, on either side of the change in systemd 254."""
     machine.fill(stale=1, fresh=1)
     fail_fast(machine)
@@ -107,7 +104,7 @@ def test_a_failing_job_is_retried_five_times_and_alerts_once(machine: "Machine")
     assert machine.rows() == 2
 
 
-def test_a_retry_that_succeeds_raises_no_alert(machine: "Machine") -> None:
+def test_a_retry_that_succeeds_raises_no_alert(machine: Machine) -> None:
     """The lock is released between two attempts."""
     machine.fill(stale=1, fresh=1)
     fail_fast(machine)
@@ -121,21 +118,22 @@ def test_a_retry_that_succeeds_raises_no_alert(machine: "Machine") -> None:
     assert machine.journal(ALERT) == []
 
 
+SETTINGS = "/etc/default/geocache-cleanup"
+ABSENT = f"echo GEOCACHE_CLEANUP_DATABASE_URL=sqlite:////absent.db >{SETTINGS}"
 CORRUPT = f"head -c 8192 /dev/urandom >{DATABASE}; chown geocache-cleanup: {DATABASE}"
 
 
 @pytest.mark.parametrize(
     ("status", "cause"),
     [
-        (2, "echo GEOCACHE_CLEANUP_RETENTION_DAYS=soon >/etc/default/geocache-cleanup"),
+        (2, f"echo GEOCACHE_CLEANUP_RETENTION_DAYS=soon >{SETTINGS}"),
         (65, CORRUPT),
-        (66, "echo GEOCACHE_CLEANUP_DATABASE_URL=sqlite:////absent.db"
-         " >/etc/default/geocache-cleanup"),
+        (66, ABSENT),
         (77, f"install -m 000 /dev/null {DATABASE}; chown root: {DATABASE}"),
         (78, f"runuser -u geocache-cleanup -- sqlite3 {DATABASE} 'CREATE TABLE other (a)'"),
     ],
-)  # fmt: skip
-def test_permanent_failures_are_not_retried(machine: "Machine", status: int, cause: str) -> None:
+)
+def test_permanent_failures_are_not_retried(machine: Machine, status: int, cause: str) -> None:
     """Each by a cause of its own; one attempt, one alert."""
     fail_fast(machine)
     machine.run(cause)
@@ -150,7 +148,7 @@ def test_permanent_failures_are_not_retried(machine: "Machine", status: int, cau
 @pytest.mark.parametrize(
     ("status", "attempts"), [(69, 6), (74, 6), (75, 6), (70, 1), (203, 1), (226, 1), (243, 1)]
 )
-def test_systemd_sorts_the_exit_statuses(machine: "Machine", status: int, attempts: int) -> None:
+def test_systemd_sorts_the_exit_statuses(machine: Machine, status: int, attempts: int) -> None:
     """Those that have no cause a test could make, by a program that only exits."""
     machine.drop_in(
         "[Service]\nRestartSec=100ms\nExecStart=\n"
@@ -163,7 +161,7 @@ def test_systemd_sorts_the_exit_statuses(machine: "Machine", status: int, attemp
 
 
 @pytest.mark.parametrize("stale", [0, 1])
-def test_starting_by_hand_is_never_refused(machine: "Machine", stale: int) -> None:
+def test_starting_by_hand_is_never_refused(machine: Machine, stale: int) -> None:
     """Only failing runs count against the limit, so ten in a row are as good as five."""
     for _ in range(10):
         machine.fill(stale, 1)
@@ -171,7 +169,7 @@ def test_starting_by_hand_is_never_refused(machine: "Machine", stale: int) -> No
     assert machine.events() == ["ran"] * 10
 
 
-def test_five_failing_starts_are_not_refused(machine: "Machine") -> None:
+def test_five_failing_starts_are_not_refused(machine: Machine) -> None:
     """Somebody who tries settings gets the program's own error each time."""
     machine.configure(retention_days="soon")
     for _ in range(5):
@@ -180,18 +178,19 @@ def test_five_failing_starts_are_not_refused(machine: "Machine") -> None:
     assert machine.show(SERVICE, "Result") == "exit-code"
 
 
-def test_the_status_shows_what_a_long_run_does(machine: "Machine") -> None:
+def test_the_status_shows_what_a_long_run_does(machine: Machine) -> None:
     """While it waits for a lock, say."""
     machine.fill(stale=1, fresh=1)
     with machine.locked():
         machine.begin()
         shown = machine.call("systemctl status geocache-cleanup.service").stdout
-    assert "Status: " in shown and "geo_cache" in shown.partition("Status: ")[2].splitlines()[0]
+    assert "Status: " in shown
+    assert "geo_cache" in shown.partition("Status: ")[2].splitlines()[0]
     assert machine.finished() == "inactive"
     assert machine.rows() == 1
 
 
-def test_a_raised_timeout_extends_the_start_timeout(machine: "Machine") -> None:
+def test_a_raised_timeout_extends_the_start_timeout(machine: Machine) -> None:
     """A run longer than TimeoutStartSec= is let alone if its own timeout is longer."""
     machine.fill(stale=1, fresh=1)
     machine.drop_in("[Service]\nTimeoutStartSec=3s\n")
@@ -205,7 +204,7 @@ def test_a_raised_timeout_extends_the_start_timeout(machine: "Machine") -> None:
     assert machine.rows() == 1
 
 
-def test_a_hung_run_is_ended(machine: "Machine") -> None:
+def test_a_hung_run_is_ended(machine: Machine) -> None:
     """The counterpart: a program that asks for nothing is ended at the start timeout."""
     machine.drop_in(
         "[Service]\nTimeoutStartSec=1s\nRestart=no\nExecStart=\nExecStart=/usr/bin/sleep 60\n"
@@ -214,7 +213,7 @@ def test_a_hung_run_is_ended(machine: "Machine") -> None:
     assert machine.show(SERVICE, "Result") == "timeout"
 
 
-def test_stopping_a_run_leaves_no_failed_unit(machine: "Machine") -> None:
+def test_stopping_a_run_leaves_no_failed_unit(machine: Machine) -> None:
     """And the table as it was."""
     machine.fill(stale=1, fresh=1)
     with machine.locked():
@@ -226,7 +225,7 @@ def test_stopping_a_run_leaves_no_failed_unit(machine: "Machine") -> None:
     assert machine.rows() == 2
 
 
-def test_stopping_before_python_listens_is_no_failure(machine: "Machine") -> None:
+def test_stopping_before_python_listens_is_no_failure(machine: Machine) -> None:
     """The default action of SIGTERM counts as success."""
     machine.drop_in("[Service]\nExecStart=\nExecStart=/usr/bin/sleep 60\n")
     machine.run(f"{START} --no-block; sleep 0.5; systemctl stop {SERVICE}")
@@ -234,7 +233,7 @@ def test_stopping_before_python_listens_is_no_failure(machine: "Machine") -> Non
     assert machine.show(SERVICE, "Result") == "success"
 
 
-def test_instances_have_databases_of_their_own(machine: "Machine") -> None:
+def test_instances_have_databases_of_their_own(machine: Machine) -> None:
     """Two with settings, one of them by credential, and one without is skipped."""
     for name in ("eu", "us"):
         machine.run(f"install -d -o geocache-cleanup {STATE}/{name}")
@@ -256,7 +255,7 @@ def test_instances_have_databases_of_their_own(machine: "Machine") -> None:
     assert machine.show("geocache-cleanup@none.service", "ActiveState") == "inactive"
 
 
-def test_check_runs_with_the_settings_of_the_service(machine: "Machine") -> None:
+def test_check_runs_with_the_settings_of_the_service(machine: Machine) -> None:
     """The recipe of the settings file: its own comment, run."""
     machine.fill(stale=3, fresh=1)
     text = machine.run("cat /etc/default/geocache-cleanup")

@@ -3,12 +3,9 @@
 import configparser
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from tests.system.conftest import Machine
+from system.machine import Machine
 
 UNITS = Path(__file__).parents[2] / "packaging" / "systemd"
 SERVICES = ["geocache-cleanup.service", "geocache-cleanup@.service"]
@@ -52,7 +49,7 @@ def test_the_retries_fit_into_the_start_limit() -> None:
 
 @pytest.mark.system
 @pytest.mark.parametrize("name", NAMES)
-def test_verify_finds_nothing(installed: "Machine", name: str) -> None:
+def test_verify_finds_nothing(installed: Machine, name: str) -> None:
     """Verify exits 0 even for unknown settings, so it is its words that count."""
     words = installed.run(f"systemd-analyze verify /usr/lib/systemd/system/{name}").splitlines()
     if installed.systemd < 254:
@@ -65,9 +62,7 @@ def test_verify_finds_nothing(installed: "Machine", name: str) -> None:
 @pytest.mark.parametrize(
     ("example", "tenths"), [(None, 2), ("other-sqlite", 2), ("network", 10)], ids=str
 )
-def test_the_exposure_is_low(
-    machine: "Machine", name: str, example: str | None, tenths: int
-) -> None:
+def test_the_exposure_is_low(machine: Machine, name: str, example: str | None, tenths: int) -> None:
     """The limits of the requirement; the networked example is scored with every address allowed."""
     unit = name.replace("@.", "@eu.")
     if example:
@@ -84,7 +79,7 @@ def test_the_exposure_is_low(
 
 
 @pytest.mark.system
-def test_only_three_lines_of_the_sandbox_are_open(machine: "Machine") -> None:
+def test_only_three_lines_of_the_sandbox_are_open(machine: Machine) -> None:
     """The total is rounded, which hides single tenths: so look at the lines themselves."""
     report = machine.run("systemd-analyze security --no-pager geocache-cleanup.service")
     open_lines = re.findall(r"^✗ (\S+)", report, flags=re.MULTILINE)
@@ -94,7 +89,7 @@ def test_only_three_lines_of_the_sandbox_are_open(machine: "Machine") -> None:
 
 
 @pytest.mark.system
-def test_limits_and_weights_hold(machine: "Machine") -> None:
+def test_limits_and_weights_hold(machine: Machine) -> None:
     """As systemd has understood them."""
     properties = {
         "Type": "oneshot",
@@ -113,7 +108,7 @@ def test_limits_and_weights_hold(machine: "Machine") -> None:
 
 
 @pytest.mark.system
-def test_the_timer_is_daily_persistent_and_spread(machine: "Machine") -> None:
+def test_the_timer_is_daily_persistent_and_spread(machine: Machine) -> None:
     """04:30, and the same minute of the hour after it for ever."""
     unit = "geocache-cleanup.timer"
     assert "OnCalendar=*-*-* 04:30:00" in machine.show(unit, "TimersCalendar")
@@ -127,7 +122,7 @@ def test_the_timer_is_daily_persistent_and_spread(machine: "Machine") -> None:
 
 
 @pytest.mark.system
-def test_the_timer_may_be_restarted_often(machine: "Machine") -> None:
+def test_the_timer_may_be_restarted_often(machine: Machine) -> None:
     """As by several upgrades in a row."""
     for _ in range(8):
         machine.run("systemctl restart geocache-cleanup.timer")

@@ -3,6 +3,7 @@
 set --local command complete --command geocache-cleanup
 set --local any "__fish_seen_subcommand_from run check history migrate"
 set --local job "__fish_seen_subcommand_from run check"
+set --local table "__fish_seen_subcommand_from run check migrate"
 set --local report "__fish_seen_subcommand_from check history"
 
 $command --no-files
@@ -14,8 +15,9 @@ $command --condition "not $any" --arguments history --description "Show past run
 $command --condition "not $any" --arguments migrate --description "Apply the migrations"
 
 $command --condition "$any" --exclusive --long-option database-url --description "SQLAlchemy URL"
-$command --condition "$any" --exclusive --long-option table --description "Table to prune"
-$command --condition "$any" --exclusive --long-option time-column --description "Its time column"
+$command --condition "$table" --exclusive --long-option table --description "Table to prune"
+$command --condition "$table" --exclusive --long-option time-column --description "Its time column"
+$command --condition "$any" --exclusive --long-option timeout --description "Seconds it may take"
 $command --condition "$any" --exclusive --long-option log-format --arguments "auto json text" \
     --description "Format of the events"
 $command --condition "$any" --exclusive --long-option log-level \
@@ -25,16 +27,17 @@ $command --condition "$job" --exclusive --long-option retention-days --descripti
 $command --condition "$job" --exclusive --long-option before --arguments now \
     --description "Delete what lies before an instant"
 $command --condition "$job" --exclusive --long-option time-zone --description "Zone of bare times"
-$command --condition "$job" --exclusive --long-option timeout --description "Seconds for a run"
 $command --condition "$job" --exclusive --long-option batch-seconds \
     --description "Length of one transaction"
 $command --condition "$job" --exclusive --long-option max-delete-percent \
     --description "Most that a run may delete"
-$command --condition "$job" --require-parameter --force-files --long-option metrics-file \
-    --description "Prometheus text file"
+$command --condition "__fish_seen_subcommand_from run" --require-parameter --force-files \
+    --long-option metrics-file --description "Prometheus text file"
 
 $command --condition "__fish_seen_subcommand_from run" --long-option dry-run \
     --description "Count, delete nothing"
 $command --condition "$report" --long-option json --description "Print one JSON document"
 $command --condition "__fish_seen_subcommand_from migrate" --long-option sql \
     --description "Print the SQL, change nothing"
+$command --condition "__fish_seen_subcommand_from history" --exclusive --long-option limit \
+    --description "Runs to show, newest first"
