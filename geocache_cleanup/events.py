@@ -1,6 +1,7 @@
 """The audit events, each with the id under which the journal's catalog explains it."""
 
 import enum
+from typing import Self
 
 
 class Event(enum.Enum):
@@ -8,7 +9,7 @@ class Event(enum.Enum):
 
     message_id: str
 
-    def __new__(cls, name: str, message_id: str) -> "Event":
+    def __new__(cls, name: str, message_id: str) -> Self:
         """Keep the name as the value and the catalog id beside it."""
         member = object.__new__(cls)
         member._value_ = name

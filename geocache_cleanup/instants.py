@@ -93,7 +93,7 @@ def _read_number(value: Union[int, decimal.Decimal]) -> Optional[int]:
     return int(_FLOOR.divide(_FLOOR.multiply(value, SECOND), per_second))
 
 
-def _number(value: Union[float, str]) -> Union[None, int, decimal.Decimal]:
+def _number(value: Union[float, str]) -> Union[int, decimal.Decimal, None]:
     """Return a number exactly as it is written: binary fractions would round over a cutoff."""
     if isinstance(value, int):
         return value

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Optional, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup.errors import ConfigError
@@ -14,12 +13,7 @@ NAME = "geocache_cleanup_runs"
 KEPT_DAYS = 400
 
 # Times are UTC without a zone: SQLite and MySQL have no type that keeps one.
-# One dialect a call: SQLAlchemy 1.4 takes no more.
-_MOMENT = (
-    sa.DateTime()
-    .with_variant(mysql.DATETIME(fsp=6), "mysql")
-    .with_variant(mysql.DATETIME(fsp=6), "mariadb")
-)
+_MOMENT = sa.DateTime()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from geocache_cleanup.events import Event
 try:
     from pythonjsonlogger.json import JsonFormatter
 except ImportError:  # before 3.1, as in Debian 12
-    from pythonjsonlogger.jsonlogger import JsonFormatter  # type: ignore[no-redef,attr-defined]
+    from pythonjsonlogger.jsonlogger import JsonFormatter  # type: ignore[attr-defined]
 
 _LEVELS = {
     "debug": logging.DEBUG,

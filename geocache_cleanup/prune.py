@@ -4,7 +4,7 @@ import dataclasses
 import datetime as dt
 import socket
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Callable, ClassVar, Optional
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -54,6 +54,13 @@ class Result:
     unreadable: int = 0
     batches: int = 0
     duration_seconds: float = 0.0
+    atomic: ClassVar[bool] = True
+
+
+class LastingResult(Result):
+    """What a run did on an engine that could not have undone it, had it been interrupted."""
+
+    atomic = False
 
 
 def prune(
@@ -90,7 +97,8 @@ def _delete_all(backend: Backend, connection: Connection, target: Target, order:
             deleted += _count(connection, target, stale)
         else:
             deleted += connection.execute(sa.delete(target.table).where(stale)).rowcount
-    return Result(deleted=deleted, unreadable=unreadable, batches=0 if order.dry_run else 1)
+    kind = Result if target.atomic else LastingResult
+    return kind(deleted=deleted, unreadable=unreadable, batches=0 if order.dry_run else 1)
 
 
 def _judge(

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-import zoneinfo
 from typing import Callable, Optional, Sequence
 
 from geocache_cleanup import instants
@@ -68,6 +67,8 @@ def zone(text: str) -> dt.tzinfo:
     """Return the time zone of an IANA name."""
     if text == "UTC":
         return dt.UTC
+    import zoneinfo  # finds out where the zones are, which UTC does not need
+
     try:
         return zoneinfo.ZoneInfo(text)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -15,10 +15,8 @@ _BAR = 30
 def columns(rows: Sequence[Sequence[object]]) -> str:
     """Align rows in columns, two spaces apart; None is an empty cell."""
     text = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*text)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in text
-    )
+    widths = [max(map(len, column)) for column in zip(*text, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in text)
 
 
 def check(document: Document) -> str:

@@ -12,16 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
-from geocache_cleanup import sqlite_table
-from geocache_cleanup.errors import (
-    CleanupError,
-    ConfigError,
-    DataError,
-    NoInputError,
-    PermissionRefusedError,
-    StorageError,
-    TemporaryError,
-)
+from geocache_cleanup import sqlite_errors, sqlite_table
+from geocache_cleanup.errors import ConfigError, NoInputError, PermissionRefusedError
 from geocache_cleanup.watch import Watch
 
 # SQLite's own wait answers no signal, and asks ever less often: an application that writes
@@ -34,10 +26,6 @@ _INSTRUCTIONS_PER_LOOK = 4_000
 
 # Those that change how a driver behaves, not what is opened: applications' URLs have them.
 _URL_OPTIONS = {"uri", "timeout", "check_same_thread"}
-
-_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_SCHEMA}
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_REFUSED = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
 
 
 class SQLite:
@@ -111,31 +99,21 @@ class SQLite:
             try:
                 raw.execute(statement)
             except sqlite3.OperationalError as error:
-                if _code(error) != sqlite3.SQLITE_BUSY or self._watch.over():
+                if sqlite_errors.primary_code(error) != sqlite3.SQLITE_BUSY or self._watch.over():
                     raise
                 time.sleep(_SECONDS_BETWEEN_TRIES)
             else:
                 return
 
     def _explain(self, error: Union[sqlite3.Error, sa.exc.DBAPIError]) -> NoReturn:
-        """Raise what a SQLite error means to the admin; a bug stays what it is."""
+        """Raise what an error of SQLite means to the admin; a bug stays what it is."""
         original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         assert isinstance(original, BaseException)
-        code = _code(original)
-        if code == sqlite3.SQLITE_INTERRUPT:
+        code = sqlite_errors.primary_code(original)
+        # A busy database is the cause of a timeout, a signal that of nothing but itself.
+        if code == sqlite3.SQLITE_INTERRUPT or self._watch.signal is not None:
             self._watch.check()
-        if code in _BUSY:
-            self._explain_busy(original)
-        explained = _explained(code, str(original), self.path)
-        raise explained or error
-
-    def _explain_busy(self, error: BaseException) -> NoReturn:
-        if self._watch.signal is not None:
-            self._watch.check()
-        raise TemporaryError(
-            f"the database is locked: {error}",
-            "another process is writing; see which with fuser, or raise --timeout",
-        ) from error
+        raise sqlite_errors.explain(original, self.path) or error
 
 
 def file_path(url: URL) -> str:
@@ -182,53 +160,3 @@ def check_file(path: str) -> None:
     if not stat.S_ISREG(mode):
         kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
         raise ConfigError(f"{path!r} is {kind}", "set --database-url to the database file")
-
-
-def _code(error: BaseException) -> int:
-    """Return the primary SQLite result code; Python's own sqlite3 errors count as SQLITE_ERROR."""
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-
-
-def _explained(code: int, text: str, path: str) -> Union[CleanupError, None]:
-    directory = os.path.dirname(os.path.abspath(path))
-    if code in _DAMAGED:
-        return DataError(
-            f"{path!r} is damaged, encrypted, or no SQLite database: {text}",
-            "check it with: sqlite3 FILE 'PRAGMA integrity_check'; restore a backup",
-        )
-    if code == sqlite3.SQLITE_CONSTRAINT:
-        return DataError(
-            f"a constraint or trigger of the database refuses the deletion: {text}",
-            "give the foreign key ON DELETE CASCADE, or change the trigger",
-        )
-    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN} and not _read_only(directory):
-        return PermissionRefusedError(
-            f"no permission to write {path!r} or its directory: {text}",
-            "run as the user that owns the database; under systemd also set ReadWritePaths= "
-            "to its directory",
-        )
-    if code in {
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_CANTOPEN,
-    }:
-        return StorageError(
-            f"the storage of {path!r} is full, failing or read-only: {text}",
-            "see df, and the kernel's messages in journalctl -k",
-        )
-    if code in _REFUSED:
-        return PermissionRefusedError(f"refused: {text}", "run as the owner of the database")
-    if code == sqlite3.SQLITE_ERROR and text.startswith(("no such", "unknown", "foreign key")):
-        return ConfigError(
-            f"the schema needs what this program does not have: {text}",
-            "a trigger, index or generated column uses a function or collation of the application",
-        )
-    return None
-
-
-def _read_only(directory: str) -> bool:
-    try:
-        return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
-    except OSError:
-        return False

@@ -188,5 +188,4 @@ def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int
     raw = driver_connection(connection)
     raw.text_factory = lambda data: data.decode(errors="replace")
     statement = sa.select(target.column, sa.func.count()).group_by(target.column)
-    for value, rows in connection.execute(statement):
-        yield value, rows
+    yield from map(tuple, connection.execute(statement))

@@ -35,7 +35,7 @@ class Decides(enum.Enum):
 class Span:
     """Values from ``low`` (included) up to ``high`` (excluded); None is no bound."""
 
-    low: Union[None, int, float, str]
+    low: Union[int, float, str, None]
     high: Union[int, float, str]
     decides: Decides
 
@@ -72,9 +72,10 @@ def _gaps(start: str, last_year: int) -> Iterator[Span]:
         year = last_year - _MOST_GAPS
         yield Span(start, f"{year:04}-", Decides.NOTHING)
     years = [*range(year, min(last_year, _LAST_YEAR - 1) + 1), _LAST_YEAR]
-    for this, following in zip(years, [f"{year:04}-" for year in years[1:]] + [_AFTER_DIGITS]):
+    following = [*(f"{year:04}-" for year in years[1:]), _AFTER_DIGITS]
+    for this, high in zip(years, following, strict=True):
         # "2026-:" comes after all of 2026's dates and before any number that starts with 2026.
-        yield Span(f"{this:04}-:", following, Decides.NOTHING)
+        yield Span(f"{this:04}-:", high, Decides.NOTHING)
 
 
 def _scaled(instant: int, per_second: int) -> Union[int, float]:

@@ -17,7 +17,7 @@ def upgrade() -> None:
     """Create the index, so that a run reads the stale rows and not the whole table."""
     names = migrate.names(op)
     if not migrate.has_time_index(op, names):
-        migrate.create_index(op, migrate.time_index(names))
+        migrate.create_time_index(op, names)
 
 
 def downgrade() -> None:

@@ -27,7 +27,8 @@ def fails(status: int, *arguments: str, word: str = "") -> dict[str, object]:
     (event,) = support.events(done.stderr)
     assert event["event"] == "geo_cache_cleanup_failed"
     assert (event["level"], event["exit_status"]) == ("error", status)
-    assert event["hint"] and "traceback" not in event
+    assert event["hint"]
+    assert "traceback" not in event
     assert event["retryable"] is (status in (69, 74, 75))
     assert word in str(event["reason"])
     return event
@@ -100,6 +101,10 @@ def make_encrypted(path: Path) -> None:
     path.write_bytes(b"".join(hashlib.sha256(bytes([n])).digest() for n in range(256)))
 
 
+def make_nothing(path: Path) -> None:
+    """Leave the place empty."""
+
+
 def make_view(path: Path) -> None:
     """Make a view under the name of the table."""
     with sqlite3.connect(path) as connection:
@@ -126,7 +131,7 @@ def make_other(path: Path) -> None:
         (make_view, 78, "is a view"),
         (make_other, 78, "bans"),
         (os.mkfifo, 78, "not a regular file"),
-        (lambda path: None, 66, "there is no database"),
+        (make_nothing, 66, "there is no database"),
     ],
 )
 def test_bad_files(tmp_path: Path, make: Callable[[Path], None], status: int, word: str) -> None:
@@ -174,7 +179,7 @@ def test_percent_guard_deletes_nothing(database: Path) -> None:
 
 
 def fails_with_start(database: Path, *arguments: str) -> None:
-    """The guard can only fail once the rows are counted, after the run has started."""
+    """Run into the guard, which can only fail once the run has started and counted the rows."""
     done = support.command("run", f"--database-url=sqlite:///{database}", *arguments)
     assert done.returncode == 65
     assert [event["event"] for event in support.events(done.stderr)] == [

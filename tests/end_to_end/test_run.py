@@ -222,7 +222,8 @@ def test_application_that_writes_all_the_time(tmp_path: Path) -> None:
     support.make_table(path, [(f"ip{n}", "2020-01-01T00:00:00Z") for n in range(20_000)])
     with support.connected(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-    stop, written = threading.Event(), []
+    stop = threading.Event()
+    written: list[str] = []
 
     def write() -> None:
         with support.connected(path) as connection:
@@ -238,7 +239,8 @@ def test_application_that_writes_all_the_time(tmp_path: Path) -> None:
     stop.set()
     writer.join()
     assert statuses == [0] * 4
-    assert written and set(support.fetch(path, "SELECT ip FROM geo_cache")) == set(written)
+    assert written
+    assert set(support.fetch(path, "SELECT ip FROM geo_cache")) == set(written)
 
 
 def test_two_runs_at_once(database: Path) -> None:

@@ -48,17 +48,16 @@ def moment(text: str, zone: dt.tzinfo) -> Decimal:
     body, offset, fraction = text, zone, ""
     if text.endswith("Z"):
         body, offset = text[:-1], UTC
-    elif len(text) > 15 or len(text) == 16:
-        if text[-6] in "+-" and text[-3] == ":":
-            body = text[:-6]
-            offset = dt.datetime.strptime(text[-6:], "%z").tzinfo or zone
+    elif len(text) > 15 and text[-6] in "+-" and text[-3] == ":":
+        body = text[:-6]
+        offset = dt.datetime.strptime(text[-6:], "%z").tzinfo or zone
     if "." in body:
         body, _, fraction = body.partition(".")
         if not fraction.isdigit() or len(body) != 19:
             raise ValueError(text)
     for form, length in (("%Y-%m-%d", 10), ("%Y-%m-%d{}%H:%M", 16), ("%Y-%m-%d{}%H:%M:%S", 19)):
         if len(body) == length:
-            naive = dt.datetime.strptime(body, form.format("T" if "T" in body else " "))
+            naive = dt.datetime.strptime(body, form.format("T" if "T" in body else " "))  # noqa: DTZ007 - the zone is put in below
             whole = naive.replace(tzinfo=offset) - EPOCH
             return Decimal(whole // dt.timedelta(seconds=1)) + Decimal(f"0.{fraction or 0}")
     raise ValueError(text)

@@ -136,9 +136,8 @@ def test_cascade_and_trigger(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "obstacle",
     [
-        "CREATE TABLE notes (ip TEXT REFERENCES geo_cache (ip)); INSERT INTO notes VALUES ('old 2')",
-        "CREATE TRIGGER no BEFORE DELETE ON geo_cache WHEN old.ip = 'old 2'"
-        " BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+        "CREATE TABLE notes (ip REFERENCES geo_cache (ip)); INSERT INTO notes VALUES ('old 2')",
+        "CREATE TRIGGER no BEFORE DELETE ON geo_cache BEGIN SELECT RAISE(ABORT, 'no'); END",
     ],
 )
 def test_refused_rows_stop_the_run_whole(tmp_path: Path, obstacle: str) -> None:
@@ -197,7 +196,8 @@ def test_every_statement_uses_the_index(tmp_path: Path, declared: str) -> None:
             for condition in (search.stale, search.unreadable, search.odd, search.where):
                 if condition is not None:
                     plan = query_plan(connection, sa.delete(target.table).where(condition))
-                    assert "USING INDEX ix_last_seen" in plan and "SCAN" not in plan
+                    assert "USING INDEX ix_last_seen" in plan
+                    assert "SCAN" not in plan
 
 
 def query_plan(connection: sa.engine.Connection, statement: sa.sql.expression.Delete) -> str:

@@ -96,7 +96,9 @@ def test_extremes_are_read() -> None:
     first = instants.read_instant("0001-01-01T00:00:00+23:59", UTC)
     last = instants.read_instant("9999-12-31T23:59:59.999999999-23:59", UTC)
     beyond = instants.read_instant("9" * 5_000, UTC)
-    assert first is not None and last is not None and beyond is not None
+    assert first is not None
+    assert last is not None
+    assert beyond is not None
     assert first < 0 < last < beyond
 
 

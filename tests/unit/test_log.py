@@ -66,4 +66,5 @@ def test_redaction(password: str) -> None:
     edge.load()
     url = edge.database_url()
     assert edge.redact(f"{password} {encoded} topsecret") == "*** *** ***"
-    assert password not in str(edge.fields["database"]) and url.password == password
+    assert password not in str(edge.fields["database"])
+    assert url.password == password

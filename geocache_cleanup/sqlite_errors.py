@@ -1,0 +1,100 @@
+"""What the result codes of SQLite mean to an admin, see https://sqlite.org/rescode.html."""
+
+import os
+import sqlite3
+from dataclasses import dataclass
+from typing import Optional
+
+from geocache_cleanup.errors import (
+    CleanupError,
+    ConfigError,
+    DataError,
+    PermissionRefusedError,
+    StorageError,
+    TemporaryError,
+)
+
+_REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    codes: frozenset[int]
+    kind: type[CleanupError]
+    sentence: str
+    hint: str
+
+
+_NO_PERMISSION = _Meaning(
+    frozenset({sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}),
+    PermissionRefusedError,
+    "no permission to write {path!r} or its directory: {text}",
+    "run as the user that owns the database; under systemd also set ReadWritePaths= to its "
+    "directory",
+)
+_MEANINGS = (
+    _NO_PERMISSION,
+    _Meaning(
+        frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}),
+        DataError,
+        "{path!r} is damaged, encrypted, or no SQLite database: {text}",
+        "check it with: sqlite3 FILE 'PRAGMA integrity_check'; restore a backup",
+    ),
+    _Meaning(
+        frozenset({sqlite3.SQLITE_CONSTRAINT}),
+        DataError,
+        "a constraint or trigger of the database refuses the deletion: {text}",
+        "give the foreign key ON DELETE CASCADE, or change the trigger",
+    ),
+    _Meaning(
+        frozenset(
+            {
+                sqlite3.SQLITE_BUSY,
+                sqlite3.SQLITE_LOCKED,
+                sqlite3.SQLITE_PROTOCOL,
+                sqlite3.SQLITE_SCHEMA,
+            }
+        ),
+        TemporaryError,
+        "the database is locked or changing: {text}",
+        "another process is writing; see which with fuser, or raise --timeout",
+    ),
+    _Meaning(
+        frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, *_REFUSED}),
+        StorageError,
+        "the storage of {path!r} is full, failing or read-only: {text}",
+        "see df, and the kernel's messages in journalctl -k",
+    ),
+)
+_UNKNOWN_PART = _Meaning(
+    frozenset({sqlite3.SQLITE_ERROR}),
+    ConfigError,
+    "the schema needs what this program does not have: {text}",
+    "a trigger, index or generated column uses a function or collation of the application",
+)
+
+
+def primary_code(error: BaseException) -> int:
+    """Return the primary result code; Python's own sqlite3 errors count as SQLITE_ERROR."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def explain(error: BaseException, path: str) -> Optional[CleanupError]:
+    """Return what an error means, None for one that no admin can do anything about: a bug."""
+    code, text = primary_code(error), str(error)
+    meaning = next((meaning for meaning in _MEANINGS if code in meaning.codes), None)
+    if code in _REFUSED and not _on_read_only_storage(path):
+        meaning = _NO_PERMISSION
+    if code == sqlite3.SQLITE_ERROR and text.startswith(("no such", "unknown", "foreign key")):
+        meaning = _UNKNOWN_PART
+    if meaning is None:
+        return None
+    return meaning.kind(meaning.sentence.format(path=path, text=text), meaning.hint)
+
+
+def _on_read_only_storage(path: str) -> bool:
+    try:
+        flags = os.statvfs(os.path.dirname(os.path.abspath(path))).f_flag
+    except OSError:
+        return False
+    return bool(flags & os.ST_RDONLY)
