@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 from types import TracebackType
-from typing import Callable, Optional
+from typing import Callable, Optional, Self
 
 from geocache_cleanup.watch import Watch
 
@@ -39,7 +39,7 @@ class Canceller:
         self._thread = threading.Thread(target=self._guard, daemon=True)
         self._previous: Optional[int] = None
 
-    def __enter__(self) -> "Canceller":
+    def __enter__(self) -> Self:
         with contextlib.suppress(ValueError):  # only the main thread may, and only it needs to
             self._previous = signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
         self._thread.start()

@@ -85,7 +85,7 @@ def _by_words(error: Exception, said: str) -> Optional[server_errors.Meaning]:
         if words in said:
             return meaning
     kind = type(error).__name__
-    if kind == "InterfaceError" or "connection" in said and "SSL" in said:
+    if kind == "InterfaceError" or ("connection" in said and "SSL" in said):
         return server_errors.LOST
     return server_errors.UNREACHABLE if kind in {"OperationalError", "ConnectionTimeout"} else None
 

@@ -1,6 +1,5 @@
 """What a PostgreSQL table holds, and how PostgreSQL says what a search needs."""
 
-from decimal import Decimal
 from typing import Any, Iterator, Mapping, Optional
 
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ from geocache_cleanup.server_table import (
     choose,
     choose_column,
     kind_of,
+    stored,
 )
 from geocache_cleanup.server_text import Column
 
@@ -206,13 +206,3 @@ def _shown(target: ServerTarget) -> Column:
     if target.kind is Kind.FLOAT:
         return sa.cast(column, sa.Float(53))
     return column if target.kind in {Kind.WHOLE, Kind.DECIMAL} else sa.cast(column, sa.Text)
-
-
-def stored(value: object, kind: Kind) -> Stored:
-    """Return a value of the driver's as one that ``instants`` can read."""
-    if isinstance(value, Decimal):
-        return int(value) if value.is_finite() and value == int(value) else float(value)
-    if kind is Kind.OTHER and value is not None:
-        return str(value).encode()
-    assert value is None or isinstance(value, (int, float, str, bytes))
-    return value

@@ -21,6 +21,7 @@ from geocache_cleanup.watch import Watch
 
 # Waiting for a lock ends a little earlier than the run, to be told from other slowness.
 _LOCK_SHARE = 0.8
+_LONGEST_SECONDS = 86_400
 
 
 class Mode(enum.Enum):
@@ -80,6 +81,10 @@ class Server(abc.ABC):
                 yield
         except (sa.exc.DBAPIError, self.dialect.dbapi.Error) as error:
             self._explain(error)
+        except sa.exc.InvalidRequestError as error:
+            if "MariaDB" not in str(error):
+                raise
+            raise ConfigError("the server is MySQL, not MariaDB", "use a mysql:// URL") from None
         finally:
             self._raw = None
             self.engine.dispose()
@@ -87,7 +92,8 @@ class Server(abc.ABC):
     def _open(self) -> Any:
         """Connect; a name server or a host that does not answer must not outlast a signal."""
         arguments, options = self.dialect.create_connect_args(self.url)
-        options = {**self.options(math.ceil(self.watch.remaining)), **options}
+        seconds = math.ceil(min(self.watch.remaining, _LONGEST_SECONDS))
+        options = {**self.options(seconds), **options}
         try:
             self._raw = call_interruptibly(
                 lambda: self.dialect.connect(*arguments, **options), self.watch

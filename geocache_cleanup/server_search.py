@@ -30,14 +30,21 @@ def searches(
     target: ServerTarget, cutoff: int, now: int, zone: dt.tzinfo, words: Words
 ) -> Sequence[Search]:
     """Return the searches which together find every stale row, each row once."""
-    column = target.column
     if target.kind is Kind.OTHER:
-        return [Search(stale=None, unreadable=column.isnot(None))]
+        return [Search(stale=None, unreadable=target.column.isnot(None))]
     if target.kind is Kind.TEXT:
         return _text(target, cutoff, now, zone, words)
     if target.kind in {Kind.WHOLE, Kind.DECIMAL, Kind.FLOAT}:
-        return _numbers(target, cutoff, words)
+        found = _numbers(target, cutoff, words)
+        # Without an index every search reads the whole table: then one has to do for all.
+        return found if target.index else [_merge(found)]
     return _native(target, cutoff, zone, words)
+
+
+def _merge(found: Sequence[Search]) -> Search:
+    stale = [search.stale for search in found if search.stale is not None]
+    unreadable = [search.unreadable for search in found if search.unreadable is not None]
+    return Search(stale=sa.or_(*stale) if stale else None, unreadable=sa.or_(*unreadable))
 
 
 def _numbers(target: ServerTarget, cutoff: int, words: Words) -> Sequence[Search]:
@@ -59,7 +66,7 @@ def _numbers(target: ServerTarget, cutoff: int, words: Words) -> Sequence[Search
     return [*(Search(stale=found) for found in ranges), Search(None, unreadable=column <= zero)]
 
 
-def _written(value: Union[int, float, Decimal]) -> str:
+def _written(value: Union[float, Decimal]) -> str:
     return (
         format(value, "f" if isinstance(value, Decimal) else "")
         if not isinstance(value, float)
@@ -76,7 +83,7 @@ def _native(target: ServerTarget, cutoff: int, zone: dt.tzinfo, words: Words) ->
         return words.literal(kind, text[:10] if kind is Kind.DATE else text)
 
     first = bound(bounds.FIRST)
-    spans = bounds.local_spans(cutoff, dt.timezone.utc if kind is Kind.MOMENT else zone)
+    spans = bounds.local_spans(cutoff, dt.UTC if kind is Kind.MOMENT else zone)
     ranges = [
         _range(column, low, high, bound)
         for low, high in (_rounded(span, target) for span in spans)

@@ -2,12 +2,14 @@
 
 import enum
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Callable, Mapping, Optional, Sequence
 
 import sqlalchemy as sa
 
 from geocache_cleanup.database import Target
 from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.instants import Stored
 
 _MOST_NAMED = 20
 
@@ -100,3 +102,13 @@ def choose_column(columns: Sequence[str], wanted: str, table: str) -> str:
 def kind_of(types: Mapping[Kind, Sequence[str]], name: str) -> Kind:
     """Return the kind of a type by its name."""
     return next((kind for kind, names in types.items() if name in names), Kind.OTHER)
+
+
+def stored(value: object, kind: Kind) -> Stored:
+    """Return a value of the driver's as one that ``instants`` can read."""
+    if isinstance(value, Decimal):
+        return int(value) if value.is_finite() and value == int(value) else float(value)
+    if kind is Kind.OTHER and value is not None:
+        return str(value).encode()
+    assert value is None or isinstance(value, (int, float, str, bytes))
+    return value

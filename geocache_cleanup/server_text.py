@@ -28,7 +28,7 @@ _DATE = (
 _CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 TIME = f"^{_DATE}(?:[T ]{_CLOCK}(?::[0-5][0-9](?:[.][0-9]+)?)?)?(?:Z|[+-]{_CLOCK})?"
 # Numbers beyond this in length or exponent are no times here: no engine can compute with all.
-NUMBER = "^(?![0-9.]{300})[0-9]+(?:[.][0-9]*)?(?:[eE][+-]?0*[0-9]{1,3})?"
+NUMBER = "^[0-9]{1,200}(?:[.][0-9]{0,200})?(?:[eE][+-]?0*[0-9]{1,3})?"
 _OFFSET = "[+-][0-9][0-9]:[0-9][0-9]$"
 _ZONE = "(?:Z|[+-][0-9][0-9]:[0-9][0-9])$"
 _MIDNIGHT = "0000-00-00 00:00:00.000000"
@@ -99,29 +99,24 @@ def _is_before(text: Column, cutoff: int, zone: dt.tzinfo, say: Phrases) -> Cond
 
 def _is_exactly_before(text: Column, cutoff: int, zone: dt.tzinfo, say: Phrases) -> Condition:
     local = _local(text, say)
-    clock = sa.func.right(text, 6)
-    minutes = 60 * say.whole(sa.func.substr(clock, 2, 2)) + say.whole(sa.func.substr(clock, 5, 2))
-    east = 60 * instants.SECOND * minutes
-    sign = sa.func.substr(clock, 1, 1)
-    bare = sa.or_(
-        sa.false(),
-        *(
-            local < high if low is None else sa.and_(local >= low, local < high)
-            for low, high in ((_big(low), _big(high)) for low, high in _spans(cutoff, zone))
-        ),
-    )
-    return sa.case(
-        (sa.func.right(text, 1) == "Z", local < _big(cutoff)),
-        (
-            say.matches(text, _OFFSET, whole=False),
-            sa.case((sign == "+", local - east < _big(cutoff)), else_=local + east < _big(cutoff)),
-        ),
-        else_=bare,
-    )
+    zoned = local - _east(text, say) < _big(cutoff)
+    ranges = bounds.local_spans(cutoff, zone)
+    if ranges == [(None, cutoff)]:
+        return zoned
+    bare = [
+        local < _big(high) if low is None else sa.and_(local >= _big(low), local < _big(high))
+        for low, high in ranges
+    ]
+    return sa.case((say.matches(text, _ZONE, whole=False), zoned), else_=sa.or_(*bare))
 
 
-def _spans(cutoff: int, zone: dt.tzinfo) -> "list[bounds.Span]":
-    return list(bounds.local_spans(cutoff, zone))
+def _east(text: Column, say: Phrases) -> Column:
+    """Return the offset from UTC that is written at the end of text, in microseconds."""
+    zone = sa.func.right(text, 6)
+    minutes = 60 * say.whole(sa.func.substr(zone, 2, 2)) + say.whole(sa.func.substr(zone, 5, 2))
+    sign = sa.case((sa.func.substr(zone, 1, 1) == "-", -60), else_=60)
+    offset = sign * minutes * instants.SECOND
+    return sa.case((say.matches(text, _OFFSET, whole=False), offset), else_=_big(0))
 
 
 def _local(text: Column, say: Phrases) -> Column:
@@ -138,8 +133,8 @@ def _local(text: Column, say: Phrases) -> Column:
     return seconds * instants.SECOND + part(21, 6)
 
 
-def _big(value: Optional[int]) -> Optional[Column]:
-    return None if value is None else sa.literal_column(str(value), sa.BigInteger)
+def _big(value: int) -> Column:
+    return sa.literal_column(str(value), sa.BigInteger)
 
 
 def _date(cutoff: int, days: int) -> Optional[str]:

@@ -1,20 +1,21 @@
 """Real servers, installed where they are missing and started once for all tests."""
 
+import itertools
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Optional, Union
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import postgresql_server
-from private_server import private_directory
+from servers import mariadb_server, postgresql_server
+from servers.private_server import private_directory
 
 _PACKAGES = ["postgresql", "mariadb-server", "galera-4", "rsync"]
 _HERE = Path(__file__).parent
+_NUMBERS = itertools.count()
+Server = Union[postgresql_server.PostgreSQLServer, mariadb_server.MariaDBServer]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -29,17 +30,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         sys.stderr.write(f"tests/servers is left out: {problem}\n")
 
 
-def _problem() -> "str | None":
+def _problem() -> Optional[str]:
     if os.geteuid() != 0:
         return "only root can start servers as the users postgres and mysql"
-    if not all(map(os.path.exists, ("/usr/sbin/mariadbd", "/usr/lib/galera/libgalera_smm.so"))) or (
-        not postgresql_server.is_installed()
-    ):
+    if not (postgresql_server.is_installed() and mariadb_server.is_installed()):
         return _install()
     return None
 
 
-def _install() -> "str | None":
+def _install() -> Optional[str]:
     # The packages would start servers of their own; no test uses those.
     subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
     done = subprocess.run(
@@ -64,3 +63,37 @@ def postgresql() -> Iterator[postgresql_server.PostgreSQLServer]:
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[mariadb_server.MariaDBServer]:
+    """Return a MariaDB server with the user app, and root who comes in by the socket."""
+    with private_directory("mysql") as directory:
+        server = mariadb_server.MariaDBServer(directory)
+        server.create()
+        try:
+            server.start()
+            server.query(f"CREATE USER app IDENTIFIED BY '{mariadb_server.PASSWORD}'")
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(params=["postgresql", "mariadb"], scope="session")
+def server(request: pytest.FixtureRequest) -> "Server":
+    """Return each of the two servers in turn."""
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def database(server: "Server") -> Iterator[str]:
+    """Return the name of an empty database of app's own."""
+    name = f"d{next(_NUMBERS)}"
+    if isinstance(server, postgresql_server.PostgreSQLServer):
+        server.query(f"CREATE DATABASE {name} OWNER app")
+    else:
+        server.query(f"CREATE DATABASE {name};\nGRANT ALL ON {name}.* TO app")
+    yield name
+    force = " WITH (FORCE)" if isinstance(server, postgresql_server.PostgreSQLServer) else ""
+    server.query(f"DROP DATABASE {name}{force}")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Sequence
 
 import sqlalchemy as sa
-from private_server import Daemon, free_port, run_as, wait_until
 from sqlalchemy.engine import URL
+
+from servers.private_server import Daemon, free_port, run_as, wait_until
 
 PASSWORD = "s3cr3t/%@"
 

@@ -60,7 +60,7 @@ class Daemon:
         self._user = user
         self._command = [str(part) for part in command]
         self.log = log
-        self.process: Optional["subprocess.Popen[bytes]"] = None
+        self.process: Optional[subprocess.Popen[bytes]] = None
 
     def start(self) -> None:
         """Start the server; ``ready`` tells when it can be used."""

@@ -1,0 +1,123 @@
+"""MariaDB 10.5 and later, MySQL 8, and Galera clusters of them, by PyMySQL or mysqlclient."""
+
+import contextlib
+import hashlib
+import math
+import os
+import secrets
+from typing import Any, Optional, Sequence
+
+from sqlalchemy.engine import URL, Connection
+
+from geocache_cleanup import mysql_table, server_errors
+from geocache_cleanup.errors import CleanupError, ConfigError
+from geocache_cleanup.server import Mode, Server, lock_seconds, one_line
+from geocache_cleanup.server_table import ServerTarget
+from geocache_cleanup.watch import Watch
+
+_SOCKET = "/run/mysqld/mysqld.sock"
+# What the server and the driver allow on top: this program cancels first and says why.
+_GRACE_SECONDS = 5
+# Errors with a number that says nothing, told by their words.
+_WORDS = {
+    "writeset size exceeded": server_errors.TOO_LARGE,
+    "wsrep_max_ws": server_errors.TOO_LARGE,
+    "WSREP": server_errors.CONFLICT,
+    "wsrep": server_errors.CONFLICT,
+}
+_MISLEADING = {1105, 1180}
+
+
+class MySQL(Server):
+    """One MariaDB or MySQL database."""
+
+    words = mysql_table.MySQLWords()
+    values = staticmethod(mysql_table.values)
+
+    def __init__(self, url: URL, watch: Watch) -> None:
+        """See ``Server``; raise ConfigError if the URL names no database, where the ledger is."""
+        if not url.database:
+            raise ConfigError(
+                "the URL names no database", f"append it: {url.drivername}://HOST/DATABASE"
+            )
+        super().__init__(url, watch)
+        self._token = f"geocache_cleanup.{secrets.token_hex(16)}"
+
+    def find(self, connection: Connection, table: str, column: str) -> ServerTarget:
+        """Look the table up, and lock it for a run; see ``database.Backend.find``."""
+        relation = mysql_table.find_table(connection, table)
+        self.lock(connection, f"{relation.schema}.{relation.name}", relation.identity)
+        return mysql_table.describe(connection, relation, column)
+
+    def options(self, seconds: int) -> dict[str, object]:
+        """See ``Server.options``. The mode of the server would decide what a cast may do."""
+        options: dict[str, object] = {
+            "charset": "utf8mb4",
+            "sql_mode": "NO_ENGINE_SUBSTITUTION",
+            "connect_timeout": max(1, seconds),
+            "read_timeout": seconds + _GRACE_SECONDS,
+            "write_timeout": seconds + _GRACE_SECONDS,
+        }
+        if not self.url.host and os.path.exists(_SOCKET):
+            options["unix_socket"] = _SOCKET
+        return options
+
+    def preamble(self, mode: Mode, seconds: Optional[float]) -> Sequence[str]:
+        """See ``Server.preamble``."""
+        is_mariadb = bool(self.dialect.is_mariadb)
+        isolation = "tx_isolation" if is_mariadb else "transaction_isolation"
+        settings = [
+            "time_zone = '+00:00'",
+            "sql_safe_updates = 0",
+            # Locks no row that stays; but a binary log of statements does not go with it.
+            (
+                f"{isolation} = IF(@@log_bin AND @@binlog_format = 'STATEMENT',"
+                " 'REPEATABLE-READ', 'READ-COMMITTED')"
+            ),
+        ]
+        if seconds is not None:
+            lock, idle = max(1, int(lock_seconds(seconds))), math.ceil(seconds) + _GRACE_SECONDS
+            settings += [
+                f"lock_wait_timeout = {lock}",
+                f"innodb_lock_wait_timeout = {lock}",
+                f"wait_timeout = {idle}",
+                *([f"max_statement_time = {idle}"] if is_mariadb else []),
+            ]
+        statements = [f"SET SESSION {', '.join(settings)}", f"DO GET_LOCK('{self._token}', 0)"]
+        if mode is not Mode.MIGRATE:
+            access = "READ WRITE" if mode is Mode.WRITE else "READ ONLY"
+            statements.append(f"START TRANSACTION {access}")
+        return statements
+
+    def cancel(self, raw: Any) -> None:
+        """See ``Server.cancel``. Through a balancer this may be another server: the token tells."""
+        arguments, options = self.dialect.create_connect_args(self.url)
+        killer = self.dialect.connect(*arguments, **{**self.options(_GRACE_SECONDS), **options})
+        with contextlib.closing(killer):
+            cursor = killer.cursor()
+            cursor.execute(f"SELECT IS_USED_LOCK('{self._token}')")
+            number = cursor.fetchone()[0]
+            if number is not None:
+                cursor.execute(f"KILL QUERY {int(number)}")
+
+    def descriptor(self, raw: Any) -> Optional[int]:
+        """See ``Server.descriptor``. mysqlclient keeps its socket to itself; see read_timeout."""
+        number = getattr(getattr(raw, "_sock", None), "fileno", lambda: None)()
+        return None if number is None else int(number)
+
+    def explain(self, error: Exception) -> Optional[CleanupError]:
+        """See ``Server.explain``."""
+        number = error.args[0] if error.args else None
+        said = one_line(str(error.args[1] if len(error.args) > 1 else error))
+        meaning = server_errors.ERRNOS.get(number) if isinstance(number, int) else None
+        if number in _MISLEADING:
+            meaning = next((found for words, found in _WORDS.items() if words in said), None)
+        if meaning is None and type(error).__name__ == "InterfaceError":
+            meaning = server_errors.LOST
+        return meaning.explain(f"{said} ({number})") if meaning else None
+
+    def try_lock(self, connection: Connection, table: str, identity: int) -> bool:
+        """See ``Server.try_lock``. The lock ends with the connection."""
+        # A lock's name has 64 characters at most, a table's up to twice as many.
+        name = f"geocache_cleanup.{hashlib.sha256(table.encode()).hexdigest()[:32]}"
+        return bool(connection.exec_driver_sql(f"SELECT GET_LOCK('{name}', 0)").scalar_one())

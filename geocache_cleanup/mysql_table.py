@@ -1,0 +1,214 @@
+"""What a MariaDB or MySQL table holds, and how these say what a search needs."""
+
+from typing import Any, Iterator, Mapping, Optional, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.expression import quoted_name
+
+from geocache_cleanup.database import Condition, Target
+from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.instants import Stored
+from geocache_cleanup.server_table import (
+    Kind,
+    Relation,
+    ServerTarget,
+    choose,
+    choose_column,
+    kind_of,
+    stored,
+)
+from geocache_cleanup.server_text import Column
+
+_TYPES = {
+    Kind.MOMENT: ("timestamp",),
+    Kind.LOCAL: ("datetime",),
+    Kind.DATE: ("date",),
+    Kind.WHOLE: ("tinyint", "smallint", "mediumint", "int", "bigint"),
+    Kind.DECIMAL: ("decimal",),
+    Kind.FLOAT: ("float", "double"),
+    Kind.TEXT: ("char", "varchar", "tinytext", "text", "mediumtext", "longtext"),
+}
+_KINDS = {"BASE TABLE": "table", "SYSTEM VERSIONED": "table", "VIEW": "view"}
+# All other collations have digits, "-" and "A" in the order of their codes, as bounds need.
+_DISORDERED = {"latin2_czech_cs"}
+_FORBIDDEN = {1044, 1142, 1143}
+# Days from year 0 to 1970, as TO_DAYS counts them.
+_EPOCH_DAY = 719_528
+# The end of the text: "$" would let a line end follow it.
+_END = "(?!x|[^x])"
+
+_RELATIONS = sa.text(
+    """
+    SELECT table_schema AS found_schema, table_name AS name, table_type AS kind,
+           table_schema = DATABASE() AS is_visible
+    FROM information_schema.tables WHERE table_schema IN (DATABASE(), :schema)
+    ORDER BY table_name
+    """
+)
+_ENGINE = sa.text(
+    """
+    SELECT e.transactions AS transactions FROM information_schema.tables AS t
+    JOIN information_schema.engines AS e ON e.engine = t.engine
+    WHERE t.table_schema = :schema AND t.table_name = :table
+    """
+)
+_COLUMNS = sa.text(
+    """
+    SELECT column_name AS name, data_type AS type, column_type AS declared,
+           datetime_precision AS digits, collation_name AS collation
+    FROM information_schema.columns
+    WHERE table_schema = :schema AND table_name = :table ORDER BY ordinal_position
+    """
+)
+# All columns: which of them say that the optimizer may not use an index depends on the version.
+_INDEXES = sa.text(
+    """
+    SELECT * FROM information_schema.statistics
+    WHERE table_schema = :schema AND table_name = :table ORDER BY index_name, seq_in_index
+    """
+)
+
+
+class MySQLWords:
+    """See ``server_search.Words``."""
+
+    def literal(self, kind: Kind, text: str) -> Column:
+        """Write a constant with its type, so that every driver sends it alike."""
+        sql = {
+            Kind.MOMENT: f"TIMESTAMP'{text}'",
+            Kind.LOCAL: f"TIMESTAMP'{text}'",
+            Kind.DATE: f"DATE'{text}'",
+            Kind.FLOAT: text if "e" in text else f"{text}e0",
+            Kind.TEXT: f"'{text}'",
+        }.get(kind, text)
+        return sa.literal_column(sql)
+
+    def whole_days(self, column: Column) -> Condition:
+        """Leave out the likes of 2026-00-00 and 2026-02-31, which some modes let in."""
+        last = sa.func.day(sa.func.last_day(column))
+        return sa.func.coalesce(sa.func.day(column).between(1, last), sa.false())
+
+    def text(self, column: Column) -> Column:
+        """See ``server_text.Phrases.text``."""
+        converted = sa.func.convert(column.op("USING")(sa.literal_column("utf8mb4")))
+        return sa.collate(converted, "utf8mb4_bin")
+
+    def matches(self, text: Column, pattern: str, *, whole: bool = True) -> Condition:
+        """See ``server_text.Phrases.matches``."""
+        literal = sa.literal_column(f"'{pattern}{_END if whole else ''}'")
+        return text.op("REGEXP", is_comparison=True)(literal)
+
+    def days(self, date: Column) -> Column:
+        """See ``server_text.Phrases.days``."""
+        return sa.func.to_days(date, type_=sa.BigInteger) - sa.literal_column(str(_EPOCH_DAY))
+
+    def whole(self, digits: Column) -> Column:
+        """See ``server_text.Phrases.whole``."""
+        return sa.cast(digits, sa.BigInteger)
+
+    def decimal(self, number: Column) -> Column:
+        """See ``server_text.Phrases.decimal``."""
+        return sa.cast(number, sa.Numeric(65, 30))
+
+
+def find_table(connection: Connection, table: str) -> Relation:
+    """Return the table that a name means; raise ConfigError if there is none."""
+    schema = table.partition(".")[0]
+    rows = connection.execute(_RELATIONS, {"schema": schema}).mappings()
+    relations = [
+        Relation(
+            schema=row["found_schema"],
+            name=row["name"],
+            kind=_KINDS.get(row["kind"], "thing of another kind"),
+            is_visible=bool(row["is_visible"]),
+        )
+        for row in rows
+    ]
+    try:
+        return choose(relations, table)
+    except ConfigError:
+        _probe(connection, table)
+        raise
+
+
+def _probe(connection: Connection, table: str) -> None:
+    """Raise the server's error if it only hides the table, for want of a privilege."""
+    schema, _, name = table.rpartition(".")
+    clause = sa.table(quoted_name(name, True), schema=quoted_name(schema, True) if schema else None)
+    try:
+        connection.execute(sa.select(sa.literal(1)).select_from(clause).limit(0))
+    except sa.exc.DBAPIError as error:
+        assert error.orig is not None
+        if error.orig.args[0] in _FORBIDDEN:
+            raise
+
+
+def describe(connection: Connection, relation: Relation, column: str) -> ServerTarget:
+    """Describe a table for the work; raise ConfigError if it has no such column."""
+    where = {"schema": relation.schema, "table": relation.name}
+    rows = {row["name"]: row for row in connection.execute(_COLUMNS, where).mappings()}
+    found = rows[choose_column(list(rows), column, relation.name)]
+    clause = sa.table(
+        quoted_name(relation.name, True),
+        sa.column(quoted_name(found["name"], True)),
+        schema=quoted_name(relation.schema, True),
+    )
+    bare: Column = next(iter(clause.c))
+    kind = kind_of(_TYPES, found["type"].lower())
+    parts = [
+        {name.lower(): value for name, value in row.items()}
+        for row in connection.execute(_INDEXES, where).mappings()
+    ]
+    index = _index(parts, found["name"])
+    ranged = bare if index and found["collation"] not in _DISORDERED else None
+    return ServerTarget(
+        table=clause,
+        column=bare,
+        name=relation.name,
+        column_name=found["name"],
+        column_type=found["declared"],
+        numbers=kind in {Kind.WHOLE, Kind.DECIMAL, Kind.FLOAT},
+        index=index if ranged is not None or kind is not Kind.TEXT else None,
+        columns=list(rows),
+        key=[part["column_name"] for part in parts if part["index_name"] == "PRIMARY"],
+        atomic=connection.execute(_ENGINE, where).scalar() == "YES",
+        kind=kind,
+        ranged=ranged,
+        digits=found["digits"] or 0,
+    )
+
+
+def _index(parts: Sequence[Mapping[str, Any]], column: str) -> Optional[str]:
+    """Return the name of an index that leads with the column and may be used for ranges."""
+    for part in parts:
+        leads = part["seq_in_index"] == 1 and part["column_name"] == column
+        hidden = part.get("ignored") == "YES" or part.get("is_visible") == "NO"
+        if leads and part["index_type"] == "BTREE" and not hidden:
+            return "the primary key" if part["index_name"] == "PRIMARY" else part["index_name"]
+    return None
+
+
+def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:
+    """Yield every stored time as it is, with the number of rows that hold it."""
+    assert isinstance(target, ServerTarget)
+    statement = sa.select(_shown(target), sa.func.count()).group_by(sa.literal_column("1"))
+    stream = connection.execution_options(stream_results=True)
+    for value, rows in stream.execute(statement.select_from(target.table)):
+        yield stored(value, target.kind), rows
+
+
+def _shown(target: ServerTarget) -> Column:
+    column = target.column
+    form = {
+        Kind.MOMENT: "%Y-%m-%dT%H:%i:%s.%fZ",
+        Kind.LOCAL: "%Y-%m-%d %H:%i:%s.%f",
+        Kind.DATE: "%Y-%m-%d",
+    }.get(target.kind)
+    if form is not None:
+        return sa.func.date_format(column, form)
+    if target.kind is Kind.FLOAT:
+        return column + sa.literal_column("0e0")
+    if target.kind in {Kind.WHOLE, Kind.DECIMAL}:
+        return column
+    return MySQLWords().text(column) if target.kind is Kind.TEXT else sa.func.hex(column)

@@ -1,0 +1,98 @@
+"""A MariaDB server of the tests' own, also as a node of a Galera cluster."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from servers.private_server import Daemon, free_port, run_as, wait_until
+
+PASSWORD = "s3cr3t/%@"
+
+
+class MariaDBServer:
+    """A server on a socket in its directory, and on a port of the loopback interface."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+        self.socket = directory / "sock"
+        self.port = free_port()
+        self.options = list(options)
+
+    def create(self) -> None:
+        """Initialise the data directory; root comes in by the socket as the user root."""
+        run_as(
+            "mysql", "mariadb-install-db", "--no-defaults", f"--datadir={self.data}",
+            "--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
+            "--skip-test-db",
+        )  # fmt: skip
+
+    def start(self, *options: str) -> None:
+        """Start the server and wait until it answers."""
+        self.launch(*options)
+        wait_until("MariaDB's start", lambda: self.query("SELECT 1"))
+
+    def launch(self, *options: str) -> None:
+        """Start the server without waiting for it."""
+        command = [
+            "mariadbd", "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
+            f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.directory}/pid",
+            "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
+            "--default-time-zone=+05:45", "--plugin-load-add=auth_socket",
+            *self.options, *options,
+        ]  # fmt: skip
+        self.daemon = Daemon("mysql", command, self.directory / "log")
+        self.daemon.start()
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Stop the server, with SIGKILL as a power cut does."""
+        self.daemon.stop(number)
+
+    def engine(self, database: str = "") -> sa.engine.Engine:
+        """Return an engine for the tests themselves, as root."""
+        return sa.create_engine(
+            self.url(database, user="root", driver="mysql+pymysql"),
+            future=True,
+            poolclass=sa.pool.NullPool,
+        )
+
+    def url(
+        self, database: str, *, user: str = "app", driver: str = "mysql", tcp: bool = False
+    ) -> URL:
+        """Return the URL of a database, by TCP, or by the socket (user root: by who one is)."""
+        password = None if user == "root" else PASSWORD
+        if tcp:
+            return URL.create(driver, user, password, "127.0.0.1", self.port, database)
+        query = {"unix_socket": str(self.socket)}
+        return URL.create(driver, user, password, database=database, query=query)
+
+    def query(self, statement: str, database: str = "") -> Sequence[Any]:
+        """Execute SQL as root, each statement its own transaction; return the last's rows."""
+        rows: Sequence[Any] = []
+        with self.engine(database).connect() as connection:
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            for part in filter(str.strip, statement.split(";\n")):
+                result = connection.exec_driver_sql(part.replace("%", "%%"))
+                rows = [tuple(row) for row in result] if result.returns_rows else []
+        return rows
+
+    def client(self, script: str, database: str) -> "subprocess.CompletedProcess[str]":
+        """Feed a script to the mariadb client, stopping at its first error."""
+        return subprocess.run(
+            ["mariadb", "--no-defaults", f"--socket={self.socket}", "-u", "root", database],
+            input=script,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def is_installed() -> bool:
+    """Whether there is a server to start, and Galera."""
+    needed = ("/usr/sbin/mariadbd", "/usr/lib/galera/libgalera_smm.so", "/usr/bin/rsync")
+    return all(map(os.path.exists, needed))
