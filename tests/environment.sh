@@ -1,0 +1,38 @@
+# Sourced by the scripts beside it, from the top of the source: makes a virtual environment.
+#
+#   environment DIRECTORY [PIP ARGUMENT ...]
+#
+# On a fresh Debian, root gets what Python lacks there; others are told what to install.
+
+PACKAGES="python3 python3-venv"
+
+find_python() {
+    for python in python3 python3.13 python3.12 python3.11; do
+        if "$python" -c 'import ensurepip, sqlite3, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$python"
+            return
+        fi
+    done
+    return 1
+}
+
+install_python() {
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        echo "Python 3.11 or newer with venv is needed: apt-get install $PACKAGES" >&2
+        return 1
+    fi
+    apt-get update -q >&2
+    DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $PACKAGES >&2
+}
+
+environment() {
+    directory=$1
+    shift
+    if [ ! -x "$directory/bin/pip" ]; then
+        python=$(find_python) || { install_python && python=$(find_python); } || return 1
+        "$python" -m venv "$directory"
+    fi
+    "$directory/bin/pip" install --quiet --disable-pip-version-check "$@"
+    # A checkout may be run where nobody writes bytecode, and each start would compile it anew.
+    "$directory/bin/python" -m compileall -q geocache_cleanup
+}
