@@ -45,7 +45,9 @@ def show(path: Path, *arguments: str) -> None:
     """Print a command and run it; stop if it fails."""
     print("\n$ geocache-cleanup", *arguments, flush=True)
     environment = {**os.environ, "GEOCACHE_CLEANUP_DATABASE_URL": f"sqlite:///{path}"}
-    subprocess.run([sys.executable, "-m", "geocache_cleanup", *arguments], env=environment, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "geocache_cleanup", *arguments], env=environment, check=True
+    )
 
 
 def count(path: Path) -> int:
