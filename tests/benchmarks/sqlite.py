@@ -62,7 +62,7 @@ def make(path: Path, rows: int, stale: int) -> None:
         " asn TEXT, org TEXT, cached_at TEXT NOT NULL, last_seen TEXT NOT NULL)"
     )
     connection.executemany(
-        "INSERT INTO geo_cache VALUES (?, 'NL', 'Netherlands', 'AS64500', 'Example Networks', ?, ?)",
+        "INSERT INTO geo_cache VALUES (?, 'NL', 'Netherlands', 'AS64500', 'Example', ?, ?)",
         (
             (f"{number >> 16}.{number >> 8 & 255}.{number & 255}.1", seen, seen)
             for number, second in enumerate(seconds)

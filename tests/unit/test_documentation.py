@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 import support
+
 from geocache_cleanup.errors import ExitStatus
 from geocache_cleanup.events import Event
 from geocache_cleanup.settings import SETTINGS
