@@ -92,6 +92,11 @@ _LOG_FORMAT = _option("log_format")
 _LOG_LEVEL = _option("log_level")
 _JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
+# Events of a run have these keys even where it ends before their values are known.
+_RUN_FIELDS = dict.fromkeys(
+    ("table", "time_column", "database", "cutoff", "retention_days", "dry_run", "run_id")
+)
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -132,11 +137,6 @@ def run(
     edge = Edge(context.params, {**_RUN_FIELDS, "dry_run": dry_run, "run_id": run_id})
     with ladder(edge):
         _run(edge, dry_run=dry_run, run_id=run_id)
-
-
-_RUN_FIELDS = dict.fromkeys(
-    ("table", "time_column", "database", "cutoff", "retention_days", "dry_run", "run_id")
-)
 
 
 def _run(edge: Edge, *, dry_run: bool, run_id: str) -> None:

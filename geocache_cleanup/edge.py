@@ -100,8 +100,8 @@ def ladder(edge: Edge) -> Iterator[None]:
         edge.watch.listen()
         edge.load()
         yield
-    except typer.Exit:
-        raise
+    except (typer.Exit, BrokenPipeError):
+        raise  # a reader such as head that has seen enough is no failure of ours
     except Interrupted as stop:
         _fail_softly(edge, stop)
     except CleanupError as error:

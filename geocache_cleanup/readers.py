@@ -1,5 +1,6 @@
 """Readers: from the text of a setting to its value, or a ValueError that says what is expected."""
 
+import contextlib
 import datetime as dt
 import re
 from typing import Callable, Optional, Sequence
@@ -52,15 +53,14 @@ def before(text: str) -> Optional[int]:
     """Return the instant, or None for ``now``."""
     if text == "now":
         return None
-    instant = None
-    if instants.has_zone(text):
-        instant = instants.read_instant(text, dt.UTC)
-    if instant is None:
-        raise ValueError(
-            "must be 'now', a date, or a date and time with Z or an offset such as "
-            f"2026-06-03T12:00:00Z, not {text!r}"
-        )
-    return instant
+    instant = instants.read_instant(text, dt.UTC) if instants.has_zone(text) else None
+    with contextlib.suppress(OverflowError):  # an offset may lead out of the calendar
+        if instant is not None and instants.render(instant):
+            return instant
+    raise ValueError(
+        "must be 'now', a date, or a date and time with Z or an offset such as "
+        f"2026-06-03T12:00:00Z, not {text!r}"
+    )
 
 
 def zone(text: str) -> dt.tzinfo:

@@ -72,7 +72,7 @@ class SQLite:
     def _open(self) -> sqlite3.Connection:
         # Quoting makes any path a valid part of a URI.
         mode = "rwc" if self._create else "rw"
-        uri = f"file:{urllib.parse.quote(os.path.abspath(self.path))}?mode={mode}"
+        uri = f"file:{urllib.parse.quote(os.fsencode(os.path.abspath(self.path)))}?mode={mode}"
         connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
         connection.set_progress_handler(self._watch.over, _INSTRUCTIONS_PER_LOOK)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

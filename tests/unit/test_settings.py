@@ -100,7 +100,16 @@ def test_before(before: str, cutoff: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "before", ["2026-06-03T12:00", "yesterday", "1780488000", "2026-13-01", "", "NOW"]
+    "before",
+    [
+        "2026-06-03T12:00",
+        "yesterday",
+        "1780488000",
+        "2026-13-01",
+        "",
+        "NOW",
+        "0001-01-01T00:00+01:00",
+    ],
 )
 def test_before_that_names_no_instant(before: str) -> None:
     """A time without a zone is no instant; nor is a number without a unit."""
