@@ -34,7 +34,7 @@ RUNTIME = (
     "tzdata",
 )
 TOOLS = (
-    "autopkgtest bash-completion dbus fish libnss-systemd lintian man-db procps sqlite3 systemd"
+    "autopkgtest bash-completion dbus fish jq libnss-systemd lintian man-db procps sqlite3 systemd"
     " passwd systemd-sysv zsh"
 )
 BUILD = (

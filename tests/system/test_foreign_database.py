@@ -62,22 +62,31 @@ def test_the_application_loses_no_write(shared: Machine) -> None:
     assert shared.run(FOREIGN) == ""
 
 
-def test_a_killed_run_leaves_files_that_the_application_can_use(shared: Machine) -> None:
-    """With -wal and -shm left behind, these belong to the application."""
+def test_a_killed_run_harms_neither_rows_nor_application(shared: Machine) -> None:
+    """It is killed while it waits for the application."""
     shared.drop_in("[Service]\nRestart=no\n")
-    # Without its last connection closed in order, the files stay.
-    shared.run(f"{OPEN} 'PRAGMA wal_autocheckpoint=0'")
     with shared.locked(DATABASE, "geoapp"):
         shared.begin()
-        for unit in ("holder.service", SERVICE):
-            shared.run(f"systemctl kill --kill-whom=main --signal=KILL {unit}")
+        shared.run(f"systemctl kill --kill-whom=main --signal=KILL {SERVICE}")
         shared.finished()
-    assert shared.show(SERVICE, "Result") == "signal"
+        assert shared.show(SERVICE, "Result") == "signal"
+    assert shared.run(FOREIGN) == ""
+    assert shared.rows(DATABASE, "geoapp") == 500
+    shared.run(f"{OPEN} \"INSERT INTO geo_cache VALUES ('after', '2001-02-03')\"")
+
+
+def test_files_left_behind_belong_to_the_application(shared: Machine) -> None:
+    """A process of the unit is killed with the database open, so that -wal and -shm stay."""
+    shared.write("/opt/open.py", HOLD_OPEN)
+    shared.drop_in(
+        f"[Service]\nRestart=no\nExecStart=\nExecStart=/usr/bin/python3 /opt/open.py {DATABASE}\n"
+    )
+    assert shared.status(START) == 1
     assert shared.run(f"ls {DIRECTORY}").split() == [
         *("geo_cache.db", "geo_cache.db-shm", "geo_cache.db-wal"),
     ]
     assert shared.run(FOREIGN) == ""
-    assert shared.rows(DATABASE, "geoapp") == 500
+    assert shared.rows(DATABASE, "geoapp") == 499
     shared.run(f"{OPEN} \"INSERT INTO geo_cache VALUES ('after', '2001-02-03')\"")
 
 
@@ -91,8 +100,8 @@ def test_half_of_the_drop_in_is_the_hazard_that_it_says(shared: Machine) -> None
         f"[Service]\nSupplementaryGroups=geoapp\nReadWritePaths={DIRECTORY}\nRestart=no\n",
         name="other-sqlite",
     )
-    shared.write("/opt/holder.py", HOLD_OPEN)
-    shared.drop_in(f"[Service]\nExecStart=\nExecStart=/usr/bin/python3 /opt/holder.py {DATABASE}\n")
+    shared.write("/opt/open.py", HOLD_OPEN)
+    shared.drop_in(f"[Service]\nExecStart=\nExecStart=/usr/bin/python3 /opt/open.py {DATABASE}\n")
     assert shared.status(START) == 1
     assert "geo_cache.db-wal" in shared.run(FOREIGN)
     assert shared.status(f"{OPEN} 'SELECT count(*) FROM geo_cache'") != 0

@@ -266,3 +266,21 @@ def test_check_runs_with_the_settings_of_the_service(machine: Machine) -> None:
     assert found["would_delete"] == 0
     sources = {setting["option"]: setting["source"] for setting in found["settings"]}
     assert sources["--retention-days"] == "environment"
+
+
+CONNECT = "import socket; socket.create_connection(('127.0.0.1', 5433), 5)"
+
+
+def test_the_network_is_closed_but_for_the_drop_in(machine: Machine) -> None:
+    """A server over TCP is reached with the shipped example, and not without it."""
+    machine.run(
+        "systemd-run --quiet --collect --unit=holder python3 -m http.server --bind 127.0.0.1 5433"
+    )
+    machine.write("/opt/connect.py", CONNECT)
+    machine.until(lambda: machine.status("python3 /opt/connect.py") == 0)
+    program = "[Service]\nRestart=no\nExecStart=\nExecStart=/usr/bin/python3 /opt/connect.py\n"
+    machine.drop_in(program)
+    assert machine.status(START) == 1
+    machine.use_example("network")
+    machine.run(START)
+    machine.run("systemctl stop holder.service")
