@@ -18,6 +18,8 @@ from geocache_cleanup.watch import Watch
 _PATIENCE_SECONDS = 0.5
 # A server that has not answered by then is given up.
 _ASKED_OFTEN = 6
+# MariaDB lets nobody but its definer end a trigger: then the connection is given up soon.
+_REFUSED_OFTEN = 2
 _LONGEST_SLEEP = 3_600.0
 _STOP = 0
 
@@ -26,7 +28,7 @@ class Canceller:
     """While it is entered, calls ``cancel`` when the time is up or a signal arrives.
 
     ``cancel`` is called again until the statement has ended, then ``cut``, which must make the
-    driver give up waiting. Both run in other threads; what they raise is ignored.
+    driver give up waiting, sooner if ``cancel`` raises. Both run in other threads.
     """
 
     def __init__(self, watch: Watch, cancel: Callable[[], None], cut: Callable[[], None]) -> None:
@@ -37,6 +39,7 @@ class Canceller:
         self._mouth.setblocking(False)
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._guard, daemon=True)
+        self._refused = 0
         self._previous: Optional[int] = None
 
     def __enter__(self) -> Self:
@@ -68,16 +71,18 @@ class Canceller:
                 heard |= set(self._ears.recv(4096))
         times = 0
         while not self._done.is_set():
+            is_hopeless = times >= _ASKED_OFTEN or self._refused >= _REFUSED_OFTEN
             # Asking may block as well, when it is the network that is gone.
-            call = self._cut if times >= _ASKED_OFTEN else self._cancel
-            threading.Thread(target=_quietly, args=(call,), daemon=True).start()
+            call = self._cut if is_hopeless else self._cancel
+            threading.Thread(target=self._try, args=(call,), daemon=True).start()
             times += 1
             self._done.wait(_PATIENCE_SECONDS)
 
-
-def _quietly(call: Callable[[], None]) -> None:
-    with contextlib.suppress(Exception):
-        call()
+    def _try(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception:
+            self._refused += 1
 
 
 def call_interruptibly(call: Callable[[], object], watch: Watch) -> object:

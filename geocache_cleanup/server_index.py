@@ -8,15 +8,13 @@ from sqlalchemy.engine import Connection
 
 from geocache_cleanup.server_table import Kind, ServerTarget
 
-Execute = Callable[[str], None]
-
 # Longer than any time in text; MySQL wants to know how much of a long column to keep.
 _PREFIX = 64
 # What MySQL answers where a table or a column cannot be indexed beside writers.
 _NOT_ONLINE = {1845, 1846, 1221, 1235}
 _CHILDREN = sa.text(
     """
-    SELECT c.oid::bigint AS identity, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind
+    SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind
     FROM pg_catalog.pg_inherits AS i
     JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -33,7 +31,7 @@ _LEFT_OVER = sa.text(
 
 def create(connection: Connection, target: ServerTarget, name: str) -> None:
     """Create an index of that name; the connection commits each statement of its own accord."""
-    quote = connection.dialect.identifier_preparer.quote
+    quote = _quote_as(connection.dialect)
     column = quote(target.column_name)
     if connection.dialect.name == "postgresql":
         if target.kind is Kind.TEXT:
@@ -46,11 +44,11 @@ def create(connection: Connection, target: ServerTarget, name: str) -> None:
         column += f"({_PREFIX})"
     statement = f"CREATE INDEX {quote(name)} ON {table} ({column})"
     try:
-        connection.exec_driver_sql(_escaped(connection, f"{statement} {_ONLINE}"))
+        connection.exec_driver_sql(_escaped(f"{statement} {_ONLINE}"))
     except sa.exc.DBAPIError as error:
         if error.orig is None or error.orig.args[0] not in _NOT_ONLINE:
             raise
-        connection.exec_driver_sql(_escaped(connection, statement))
+        connection.exec_driver_sql(_escaped(statement))
 
 
 _ONLINE = "ALGORITHM=INPLACE LOCK=NONE"
@@ -58,7 +56,7 @@ _ONLINE = "ALGORITHM=INPLACE LOCK=NONE"
 
 def printed(dialect: Any, schema: Optional[str], table: str, column: str, name: str) -> str:
     """Return the statement as text, for a table of which nothing is known."""
-    quote = dialect.identifier_preparer.quote
+    quote = _quote_as(dialect)
     where = ".".join(map(quote, filter(None, (schema, table))))
     if dialect.name == "postgresql":
         return f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {quote(name)} ON {where} ({quote(column)})"
@@ -73,7 +71,7 @@ class _Builder:
     def __init__(self, connection: Connection, column: str) -> None:
         self._connection = connection
         self._column = column
-        self._quote = connection.dialect.identifier_preparer.quote
+        self._quote = _quote_as(connection.dialect)
 
     def build(self, table: Any, name: str) -> None:
         where = f"{self._quote(table.schema)}.{self._quote(table.name)}"
@@ -107,10 +105,16 @@ class _Builder:
         yield from self._connection.execute(_CHILDREN, {"table": where}).mappings().all()
 
     def _execute(self, statement: str) -> None:
-        self._connection.exec_driver_sql(_escaped(self._connection, statement))
+        self._connection.exec_driver_sql(_escaped(statement))
 
 
-def _escaped(connection: Connection, statement: str) -> str:
+def _quote_as(dialect: Any) -> Callable[[str], str]:
+    """Return a function that quotes names; SQLAlchemy's would also double every "%"."""
+    mark = '"' if dialect.name == "postgresql" else "`"
+    return lambda name: mark + str(name).replace(mark, 2 * mark) + mark
+
+
+def _escaped(statement: str) -> str:
     """Return a statement as the drivers want it, for which "%" starts a parameter."""
     return statement.replace("%", "%%")
 

@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Iterator, Optional, Union
+from typing import Callable, Iterator, Optional, Union
 
 import pytest
+from sqlalchemy.engine import URL
 
 from servers import mariadb_server, postgresql_server
 from servers.private_server import private_directory
@@ -86,14 +87,36 @@ def server(request: pytest.FixtureRequest) -> "Server":
     return found
 
 
+def is_postgresql(server: Server) -> bool:
+    """Tell the two kinds of server apart."""
+    return isinstance(server, postgresql_server.PostgreSQLServer)
+
+
+def text_of(url: URL) -> str:
+    """Return a URL with its password, as a user writes it."""
+    return url.render_as_string(hide_password=False)
+
+
 @pytest.fixture
-def database(server: "Server") -> Iterator[str]:
+def database_of() -> Iterator[Callable[[Server], str]]:
+    """Return a function that makes an empty database of app's own on a server."""
+    made: list[tuple[Server, str]] = []
+
+    def make(server: Server) -> str:
+        name = f"d{next(_NUMBERS)}"
+        if is_postgresql(server):
+            server.query(f"CREATE DATABASE {name} OWNER app")
+        else:
+            server.query(f"CREATE DATABASE {name};\nGRANT ALL ON {name}.* TO app")
+        made.append((server, name))
+        return name
+
+    yield make
+    for server, name in made:
+        server.query(f"DROP DATABASE {name}{' WITH (FORCE)' * is_postgresql(server)}")
+
+
+@pytest.fixture
+def database(server: Server, database_of: Callable[[Server], str]) -> str:
     """Return the name of an empty database of app's own."""
-    name = f"d{next(_NUMBERS)}"
-    if isinstance(server, postgresql_server.PostgreSQLServer):
-        server.query(f"CREATE DATABASE {name} OWNER app")
-    else:
-        server.query(f"CREATE DATABASE {name};\nGRANT ALL ON {name}.* TO app")
-    yield name
-    force = " WITH (FORCE)" if isinstance(server, postgresql_server.PostgreSQLServer) else ""
-    server.query(f"DROP DATABASE {name}{force}")
+    return database_of(server)

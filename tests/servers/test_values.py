@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import itertools
 import math
+import re
 import zoneinfo
 from decimal import Decimal
 from random import Random
@@ -40,6 +41,8 @@ FIRST, LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 _HOUR = 3_600 * instants.SECOND
 _NEAR = [*range(-3, 4), 2 * _HOUR, -2 * _HOUR, 30 * _HOUR, -30 * _HOUR, -800 * _HOUR, 800 * _HOUR]
 _SUFFIXES = [*[""] * 4, "Z", "Z", "+00:00", "+02:00", "-05:30", "+23:59", "-23:59", "+24:00", "z"]
+# With such exponents no server computes: these are unreadable there.
+_BEYOND = re.compile("[0-9.]+[eE][+-]?0*[1-9][0-9]{3,}")
 _SUFFIXES += [" UTC", "\n", "+0200"]
 
 # Cutoffs on both sides of the hours in which clocks go forward and back, and at the ends of time.
@@ -152,7 +155,8 @@ def test_text_is_judged_value_by_value(server: Any, database: str, index: str) -
         def check(data: Any) -> None:
             cutoff = data.draw(CUTOFFS)
             zone = data.draw(st.sampled_from(ZONES))
-            values = texts(Random(data.draw(st.integers(0, 2**32))), cutoff, 400)
+            drawn = texts(Random(data.draw(st.integers(0, 2**32))), cutoff, 400)
+            values = [text for text in drawn if not _BEYOND.fullmatch(text)]
             stale, unreadable = judge(values, cutoff, zone)
             read = [instants.read_instant(value, zone) for value in values]
             wanted = {

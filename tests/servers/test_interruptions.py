@@ -1,0 +1,232 @@
+"""Waits that end in time, runs that exclude each other, signals, and servers that go away."""
+
+import contextlib
+import signal
+import socket
+import threading
+import time
+from typing import Any, Iterator
+
+import pytest
+
+from servers.conftest import is_postgresql, text_of
+from servers.private_server import Command, geocache_cleanup, wait_until
+
+BEFORE = "--before=2026-01-01"
+ROWS = 5_000
+_DRIVERS = {
+    "postgresql": ["postgresql+psycopg2", "postgresql+psycopg"],
+    "mariadb": ["mysql+pymysql", "mysql+mysqldb"],
+}
+
+
+@pytest.fixture
+def filled(server: Any, database: str) -> str:
+    """Return a database with a table of stale rows, each of which takes a while to delete."""
+    server.query("CREATE TABLE geo_cache (ip INTEGER PRIMARY KEY, last_seen TIMESTAMP)", database)
+    if is_postgresql(server):
+        server.query(
+            f"INSERT INTO geo_cache SELECT n, '2020-01-01' FROM generate_series(1, {ROWS}) AS n;"
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_sleep(0.01); RETURN OLD; END';"
+            "ALTER TABLE geo_cache OWNER TO app",
+            database,
+        )
+    else:
+        server.query(
+            f"INSERT INTO geo_cache SELECT seq, '2020-01-01' FROM seq_1_to_{ROWS}", database
+        )
+    return database
+
+
+def slow_down(server: Any, database: str) -> None:
+    """Make each deletion take a hundredth of a second."""
+    if is_postgresql(server):
+        statement = (
+            "CREATE TRIGGER t BEFORE DELETE ON geo_cache FOR EACH ROW EXECUTE FUNCTION slow()"
+        )
+    else:
+        statement = (
+            "CREATE DEFINER=app TRIGGER t BEFORE DELETE ON geo_cache FOR EACH ROW DO SLEEP(0.01)"
+        )
+    server.query(statement, database)
+
+
+def count(server: Any, database: str) -> int:
+    """Return how many rows are left."""
+    return int(server.query("SELECT count(*) FROM geo_cache", database)[0][0])
+
+
+def sessions(server: Any, database: str) -> int:
+    """Return how many statements of a run are under way."""
+    if is_postgresql(server):
+        statement = (
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+            f" AND query LIKE 'DELETE%' AND datname = '{database}'"
+        )
+    else:
+        statement = (
+            "SELECT count(*) FROM information_schema.processlist"
+            f" WHERE (info LIKE 'DELETE%' OR info LIKE 'DO SLEEP%') AND db = '{database}'"
+        )
+    return int(server.query(statement)[0][0])
+
+
+def driver_urls(server: Any, database: str) -> Iterator[str]:
+    """Yield a URL for each driver that works here."""
+    for driver in _DRIVERS["postgresql" if is_postgresql(server) else "mariadb"]:
+        url = text_of(server.url(database, driver=driver, tcp=True))
+        if geocache_cleanup("check", url=url).status != 78:
+            yield url
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_is_answered_within_a_second(
+    server: Any, filled: str, number: signal.Signals, status: int
+) -> None:
+    """In mid-statement, with every driver: nothing is deleted and nothing goes on on the server."""
+    slow_down(server, filled)
+    for url in driver_urls(server, filled):
+        command = Command("run", BEFORE, url=url)
+        wait_until("the deletion", lambda: sessions(server, filled))
+        time.sleep(0.3)
+        sent = time.monotonic()
+        command.process.send_signal(number)
+        outcome = command.end()
+        assert time.monotonic() - sent < 1.5
+        assert (outcome.status, outcome.last["event"]) == (status, "geo_cache_cleanup_interrupted")
+        wait_until("the roll-back", lambda: not sessions(server, filled), 5)
+        assert count(server, filled) == ROWS
+
+
+def test_a_trigger_of_another_user_cannot_hold_the_run_up(mariadb: Any, database_of: Any) -> None:
+    """MariaDB does not let app end root's trigger: the connection is given up instead."""
+    database = database_of(mariadb)
+    mariadb.query("CREATE TABLE geo_cache (ip INTEGER, last_seen DATE)", database)
+    mariadb.query("INSERT INTO geo_cache SELECT seq, '2020-01-01' FROM seq_1_to_400", database)
+    mariadb.query(
+        "CREATE TRIGGER t BEFORE DELETE ON geo_cache FOR EACH ROW DO SLEEP(0.01)", database
+    )
+    command = Command("run", BEFORE, url=text_of(mariadb.url(database, driver="mysql+pymysql")))
+    time.sleep(1.5)
+    sent = time.monotonic()
+    command.process.send_signal(signal.SIGTERM)
+    assert command.end().status == 0
+    assert time.monotonic() - sent < 2
+    wait_until("the roll-back", lambda: count(mariadb, database) == 400)
+
+
+def test_the_time_limit_ends_a_statement(server: Any, filled: str) -> None:
+    """The run ends with 75 when its time is up, with every driver, and leaves all as it was."""
+    slow_down(server, filled)
+    for url in driver_urls(server, filled):
+        outcome = geocache_cleanup("run", BEFORE, "--timeout=2", url=url)
+        assert (outcome.status, outcome.seconds < 5) == (75, True)
+        assert "within 2 seconds" in outcome.last["reason"]
+        assert count(server, filled) == ROWS
+
+
+@contextlib.contextmanager
+def locked(server: Any, database: str, *statements: str) -> Iterator[None]:
+    """Hold the locks that some statements take."""
+    with server.engine(database).connect() as connection, connection.begin() as transaction:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+        yield
+        transaction.rollback()
+
+
+@pytest.mark.parametrize("command", ["run", "migrate"])
+def test_no_command_hangs_on_a_lock(server: Any, filled: str, command: str) -> None:
+    """A lock on a row, and one on the table itself, end it with 75 and say what it waited for."""
+    row = "UPDATE geo_cache SET last_seen = '2026-05-05' WHERE ip = 1"
+    table = "LOCK TABLE geo_cache" if is_postgresql(server) else "LOCK TABLES geo_cache WRITE"
+    arguments = [BEFORE] if command == "run" else []
+    for statement in [row, table] if command == "run" else [table]:
+        with locked(server, filled, statement):
+            outcome = geocache_cleanup(
+                command, *arguments, "--timeout=2", url=text_of(server.url(filled))
+            )
+        assert (outcome.status, outcome.seconds < 5) == (75, True), outcome.last
+        assert "lock" in outcome.last["reason"]
+        assert count(server, filled) == ROWS
+
+
+def test_a_row_refreshed_meanwhile_is_kept(server: Any, filled: str) -> None:
+    """The run waits for the application's transaction, and judges what it left."""
+    with server.engine(filled).connect() as connection:
+        connection.exec_driver_sql("UPDATE geo_cache SET last_seen = '2026-05-05' WHERE ip = 7")
+        command = Command("run", BEFORE, url=text_of(server.url(filled)))
+        wait_until("the deletion", lambda: sessions(server, filled))
+        connection.commit()
+    assert command.end().last["deleted"] == ROWS - 1
+    assert server.query("SELECT ip FROM geo_cache", filled) == [(7,)]
+
+
+def test_the_second_run_ends_at_once(server: Any, filled: str) -> None:
+    """One run at a time for each table, wherever it was started; another table is free."""
+    slow_down(server, filled)
+    server.query("CREATE TABLE other (ip INTEGER, last_seen DATE)", filled)
+    if is_postgresql(server):
+        server.query("ALTER TABLE other OWNER TO app", filled)
+    first = Command("run", BEFORE, url=text_of(server.url(filled)))
+    wait_until("the deletion", lambda: sessions(server, filled))
+    second = geocache_cleanup("run", BEFORE, url=text_of(server.url(filled, tcp=True)))
+    assert (second.status, second.seconds < 3) == (75, True)
+    assert "another run" in second.last["reason"]
+    assert geocache_cleanup("run", "--table=other", url=text_of(server.url(filled))).status == 0
+    assert geocache_cleanup("run", "--dry-run", url=text_of(server.url(filled))).status == 0
+    first.process.send_signal(signal.SIGTERM)
+    assert first.end().status == 0
+
+
+def test_a_deadlock_is_to_be_tried_again(server: Any, filled: str) -> None:
+    """The victim ends with 75, nothing deleted; the next run succeeds."""
+    url = text_of(server.url(filled))
+    with server.engine(filled).connect() as connection:
+        if is_postgresql(server):
+            connection.exec_driver_sql("SET deadlock_timeout = '1h'")
+        else:
+            # InnoDB rolls back the smaller of the two.
+            connection.exec_driver_sql("CREATE TABLE big (n INTEGER)")
+            connection.exec_driver_sql("INSERT INTO big SELECT seq FROM seq_1_to_50000")
+        connection.exec_driver_sql(f"DELETE FROM geo_cache WHERE ip = {ROWS}")
+        command = Command("run", BEFORE, url=url)
+        wait_until("the deletion", lambda: sessions(server, filled))
+        time.sleep(0.5)
+        connection.exec_driver_sql("SELECT * FROM geo_cache WHERE ip = 1 FOR UPDATE")
+        outcome = command.end()
+        connection.rollback()
+    assert (outcome.status, outcome.last["retryable"]) == (75, True), outcome.last
+    assert count(server, filled) == ROWS
+    assert geocache_cleanup("run", BEFORE, url=url).last["deleted"] == ROWS
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_server_that_goes_away(server: Any, filled: str, number: signal.Signals) -> None:
+    """Stopped or killed in mid-run: 69, and all rows are there after the restart."""
+    slow_down(server, filled)
+    command = Command("run", BEFORE, url=text_of(server.url(filled, tcp=True)))
+    wait_until("the deletion", lambda: sessions(server, filled))
+    server.stop(number if is_postgresql(server) or number == signal.SIGKILL else signal.SIGTERM)
+    outcome = command.end()
+    down = geocache_cleanup("run", BEFORE, url=text_of(server.url(filled, tcp=True)))
+    server.start()
+    assert (outcome.status, outcome.last["retryable"]) == (69, True), outcome.last
+    assert (down.status, "cannot be reached" in down.last["reason"]) == (69, True), down.last
+    assert count(server, filled) == ROWS
+
+
+def test_a_host_that_never_answers(server: Any, filled: str) -> None:
+    """A server that accepts and says nothing costs no more than the time limit, or a signal."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        threading.Thread(target=lambda: silent.accept(), daemon=True).start()
+        url = server.url(filled, tcp=True).set(port=silent.getsockname()[1])
+        outcome = geocache_cleanup("run", "--timeout=2", url=text_of(url))
+        assert (outcome.status in {69, 75}, outcome.seconds < 4) == (True, True), outcome.last
+        command = Command("run", url=text_of(url))
+        time.sleep(1)
+        command.process.send_signal(signal.SIGTERM)
+        sent = time.monotonic()
+        assert command.end().status == 0
+        assert time.monotonic() - sent < 1.5

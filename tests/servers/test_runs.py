@@ -1,0 +1,206 @@
+"""Whole runs on real servers: what is deleted, from which tables, with which driver."""
+
+import json
+from typing import Any
+
+import pytest
+
+from geocache_cleanup.database import open_backend
+from geocache_cleanup.postgresql_table import PostgreSQLWords
+from geocache_cleanup.watch import Watch
+from servers.conftest import is_postgresql, text_of
+from servers.private_server import geocache_cleanup
+
+DRIVERS = {
+    "postgresql": ["postgresql", "postgresql+psycopg2", "postgresql+psycopg"],
+    "mariadb": ["mysql", "mariadb", "mysql+pymysql", "mysql+mysqldb"],
+}
+CASES = [
+    (engine, driver, tcp) for engine in DRIVERS for driver in DRIVERS[engine] for tcp in (0, 1)
+]
+FILL = "INSERT INTO geo_cache VALUES ('a', '2020-01-01'), ('b', '2025-12-31'), ('c', '2026-06-01')"
+BEFORE = "--before=2026-01-01"
+
+
+def left(server: Any, database: str, table: str = "geo_cache", column: str = "ip") -> str:
+    """Return the keys that are left, in order."""
+    return "".join(
+        str(row[0]) for row in server.query(f"SELECT {column} FROM {table} ORDER BY 1", database)
+    )
+
+
+@pytest.mark.parametrize(("engine", "driver", "tcp"), CASES)
+def test_a_run_deletes_and_records(
+    request: pytest.FixtureRequest, engine: str, driver: str, tcp: int
+) -> None:
+    """The rows, the ledger and the event agree, whatever the driver and the way there."""
+    server = request.getfixturevalue(engine)
+    database = f"run_{driver.replace('+', '_')}_{tcp}"
+    owner = " OWNER app" if engine == "postgresql" else ""
+    server.query(f"CREATE DATABASE {database}{owner}")
+    if engine == "mariadb":
+        server.query(f"GRANT ALL ON {database}.* TO app")
+    url = text_of(server.url(database, driver=driver, tcp=bool(tcp)))
+    if driver.endswith("psycopg") and geocache_cleanup("check", url=url).status == 78:
+        pytest.skip("psycopg 3 needs SQLAlchemy 2")
+    assert geocache_cleanup("migrate", url=url).status == 0
+    server.query("INSERT INTO geo_cache (ip, last_seen) VALUES ('a', '2020-01-01T00:00:00Z'),"
+                 " ('b', '1600000000'), ('c', 'junk'), ('d', '2026-06-01 00:00')", database)  # fmt: skip
+    rehearsed = geocache_cleanup("run", "--dry-run", BEFORE, url=url)
+    assert (rehearsed.status, rehearsed.last["deleted"]) == (0, 2)
+    assert left(server, database) == "abcd"
+    done = geocache_cleanup("run", BEFORE, url=url, INVOCATION_ID="0123abcd")
+    assert done.status == 0
+    assert (done.last["event"], done.last["deleted"]) == ("geo_cache_cleanup_ran", 2)
+    assert left(server, database) == "cd"
+    runs = json.loads(geocache_cleanup("history", "--json", url=url).output)["runs"]
+    assert [(run["run_id"], run["deleted"]) for run in runs] == [("0123abcd", 2)]
+    checked = json.loads(geocache_cleanup("check", "--json", url=url).output)
+    assert checked["table"]["index"] == "ix_geocache_cleanup_geo_cache_last_seen"
+    assert "s3cr3t" not in str(checked)
+
+
+@pytest.mark.parametrize(
+    ("declared", "extra"),
+    [
+        ("ip VARCHAR(9), last_seen DATE", ""),
+        ("ip VARCHAR(9), last_seen TIMESTAMP NULL, PRIMARY KEY (ip, last_seen)", ""),
+        ("ip VARCHAR(9) PRIMARY KEY, last_seen DATE", "CREATE TABLE log (of VARCHAR(9), FOREIGN KEY (of)"
+         " REFERENCES geo_cache (ip) ON DELETE CASCADE)"),
+    ],
+    ids=["no key", "composite key", "cascade"],
+)  # fmt: skip
+def test_any_shape_of_table(server: Any, database: str, declared: str, extra: str) -> None:
+    """Rows go by the condition alone, and take with them what hangs on them."""
+    server.query(f"CREATE TABLE geo_cache ({declared.replace(' NULL', '')})", database)
+    grant(server, database)
+    server.query(FILL, database)
+    if extra:
+        server.query(extra, database)
+        server.query("INSERT INTO log VALUES ('a'), ('c')", database)
+        grant(server, database, "log")
+    done = geocache_cleanup("run", BEFORE, url=text_of(server.url(database)))
+    assert (done.status, done.last["deleted"]) == (0, 2)
+    assert left(server, database) == "c"
+    if extra:
+        assert left(server, database, "log", "of") == "c"
+
+
+def grant(server: Any, database: str, table: str = "geo_cache") -> None:
+    """Let app have a table that the superuser made."""
+    if is_postgresql(server):
+        server.query(f"ALTER TABLE {table} OWNER TO app", database)
+
+
+def test_partitions(server: Any, database: str) -> None:
+    """A partitioned table is one table: rows of every part go."""
+    if is_postgresql(server):
+        server.query(
+            "CREATE TABLE geo_cache (ip text, last_seen timestamptz) PARTITION BY RANGE (last_seen);"
+            "CREATE TABLE old PARTITION OF geo_cache FOR VALUES FROM (MINVALUE) TO ('2026-01-01')"
+            " PARTITION BY LIST (ip);"
+            "CREATE TABLE older PARTITION OF old DEFAULT;"
+            "CREATE TABLE recent PARTITION OF geo_cache FOR VALUES FROM ('2026-01-01') TO (MAXVALUE);"
+            "ALTER TABLE geo_cache OWNER TO app; ALTER TABLE old OWNER TO app;"
+            "ALTER TABLE older OWNER TO app; ALTER TABLE recent OWNER TO app",
+            database,
+        )
+    else:
+        server.query(
+            "CREATE TABLE geo_cache (ip VARCHAR(9), last_seen DATETIME(6)) PARTITION BY RANGE"
+            " COLUMNS (last_seen) (PARTITION old VALUES LESS THAN ('2026-01-01'),"
+            " PARTITION recent VALUES LESS THAN (MAXVALUE))",
+            database,
+        )
+    server.query(FILL, database)
+    url = text_of(server.url(database))
+    migrated = geocache_cleanup("migrate", url=url)
+    assert "created the index ix_geocache_cleanup_geo_cache_last_seen" in migrated.output
+    assert geocache_cleanup("migrate", url=url).output == "everything is in place already\n"
+    assert geocache_cleanup("run", BEFORE, url=url).last["deleted"] == 2
+    assert left(server, database) == "c"
+
+
+def test_names_that_need_quoting(server: Any, database: str) -> None:
+    """Another schema, reserved words, capitals, spaces, and "%" which drivers take for their own."""
+    quoted = (
+        ('"%"', '"Order"', '"select 5%s"')
+        if is_postgresql(server)
+        else ("`%`", "`Order`", "`select 5%s`")
+    )
+    if is_postgresql(server):
+        server.query('CREATE SCHEMA "%" AUTHORIZATION app', database)
+    else:
+        server.query("CREATE DATABASE `%`;\nGRANT ALL ON `%`.* TO app")
+    schema, table, column = quoted
+    try:
+        server.query(f"CREATE TABLE {schema}.{table} (ip VARCHAR(9), {column} DATE)", database)
+        grant(server, database, f"{schema}.{table}")
+        server.query(FILL.replace("geo_cache", f"{schema}.{table}"), database)
+        arguments = ["--table=%.order", "--time-column=select 5%s"]
+        url = text_of(server.url(database))
+        migrated = geocache_cleanup("migrate", "--table=%.Order", arguments[1], url=url)
+        assert migrated.status == 0, migrated.events
+        assert geocache_cleanup("check", *arguments, url=url).status == 0
+        done = geocache_cleanup("run", *arguments, BEFORE, url=url)
+        assert (done.status, done.last["deleted"]) == (0, 2), done.last
+        assert left(server, database, f"{schema}.{table}") == "c"
+    finally:
+        if not is_postgresql(server):
+            server.query("DROP DATABASE `%`")
+
+
+def test_an_engine_without_transactions_is_told_apart(mariadb: Any, database_of: Any) -> None:
+    """MyISAM tables are pruned, and known as tables where an interruption would leave a half."""
+    database = database_of(mariadb)
+    mariadb.query("CREATE TABLE geo_cache (ip VARCHAR(9), last_seen DATE) ENGINE=MyISAM", database)
+    mariadb.query(FILL, database)
+    backend = open_backend(mariadb.url(database), Watch(60))
+    with backend.connect(write=False) as connection:
+        assert not backend.find(connection, "geo_cache", "last_seen").atomic
+    url = text_of(mariadb.url(database))
+    assert geocache_cleanup("migrate", url=url).status == 0
+    assert geocache_cleanup("run", BEFORE, url=url).last["deleted"] == 2
+
+
+@pytest.mark.parametrize(
+    "declared",
+    ["TIMESTAMP", "DATE", "BIGINT", "NUMERIC(20,3)", "DOUBLE PRECISION", "VARCHAR(40)"],
+)
+def test_the_index_is_used(server: Any, database: str, declared: str) -> None:
+    """Every search of every type of column reads a range of the index that migrate makes."""
+    server.query(f"CREATE TABLE geo_cache (ip INTEGER, last_seen {declared})", database)
+    grant(server, database)
+    times = {"TIMESTAMP": "'2026-06-0{}'", "DATE": "'2026-06-0{}'", "VARCHAR(40)": "'2026-06-0{}'"}
+    form = times.get(declared, "178048800{}")
+    rows = ", ".join(f"({n}, {form.format(n % 9 + 1)})" for n in range(3_000))
+    server.query(f"INSERT INTO geo_cache VALUES {rows}", database)
+    assert geocache_cleanup("migrate", url=text_of(server.url(database))).status == 0
+    server.query(
+        "ANALYZE geo_cache" if is_postgresql(server) else "ANALYZE TABLE geo_cache", database
+    )
+    backend: Any = open_backend(server.url(database), Watch(60))
+    with backend.connect(write=True) as connection:
+        target = backend.find(connection, "geo_cache", "last_seen")
+        assert target.index == "ix_geocache_cleanup_geo_cache_last_seen"
+        old = 946_684_800_000_000
+        now = 1_780_488_000_000_000
+        for search in backend.searches(connection, target, old, now, _utc()):
+            if search.stale is None:
+                continue
+            where = search.stale.compile(connection, compile_kwargs={"literal_binds": True})
+            plan = str(
+                connection.exec_driver_sql(
+                    f"EXPLAIN DELETE FROM {target.table.schema}.geo_cache WHERE {where}"
+                    if isinstance(backend.words, PostgreSQLWords)
+                    else f"EXPLAIN DELETE FROM geo_cache WHERE {where}"
+                ).all()
+            )
+            assert "ix_geocache_cleanup" in plan, plan
+            assert "Seq Scan" not in plan
+
+
+def _utc() -> Any:
+    import datetime as dt  # noqa: PLC0415
+
+    return dt.UTC
