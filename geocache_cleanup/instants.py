@@ -68,8 +68,12 @@ def describe(value: object, zone: dt.tzinfo) -> str:
 
 def render(instant: int) -> str:
     """Write an instant as RFC 3339 in UTC, fractions only where there are any."""
-    moment = EPOCH + dt.timedelta(microseconds=instant)
-    return moment.isoformat().replace("+00:00", "Z")
+    return to_datetime(instant).isoformat().replace("+00:00", "Z")
+
+
+def to_datetime(instant: int) -> dt.datetime:
+    """Return an instant as a datetime in UTC; raise OverflowError outside the calendar."""
+    return EPOCH + dt.timedelta(microseconds=instant)
 
 
 def of_datetime(moment: dt.datetime) -> int:

@@ -133,11 +133,11 @@ def check_share(deleted: int, total: int, percent: int) -> None:
 def _record(order: Order, result: Result) -> ledger.Record:
     return ledger.Record(
         run_id=order.run_id,
-        started_at=moment(order.now),
+        started_at=instants.to_datetime(order.now),
         duration_seconds=result.duration_seconds,
         table_name=order.table,
         time_column=order.time_column,
-        cutoff=moment(order.cutoff),
+        cutoff=instants.to_datetime(order.cutoff),
         retention_days=order.retention_days,
         deleted=result.deleted,
         unreadable=result.unreadable,
@@ -145,8 +145,3 @@ def _record(order: Order, result: Result) -> ledger.Record:
         host=socket.gethostname(),
         version=__version__,
     )
-
-
-def moment(instant: int) -> dt.datetime:
-    """Return an instant as an aware datetime in UTC."""
-    return instants.EPOCH + dt.timedelta(microseconds=instant)

@@ -119,7 +119,7 @@ def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> S
 
 def _is_stale(column: Column, cutoff: int, zone: dt.tzinfo) -> Condition:
     """Return the exact condition for text: by comparison where that is proved to be right."""
-    second = stale.moment(-(-cutoff // instants.SECOND) * instants.SECOND)
+    second = instants.to_datetime(-(-cutoff // instants.SECOND) * instants.SECOND)
     formats = [_WITH_Z] + ([_WITHOUT_ZONE] if zone is dt.UTC else [])
     plain = [
         (

@@ -86,18 +86,13 @@ def _scaled(instant: int, per_second: int) -> Union[int, float]:
     return scaled
 
 
-def moment(instant: int) -> dt.datetime:
-    """Return an instant as an aware datetime in UTC."""
-    return instants.EPOCH + dt.timedelta(microseconds=instant)
-
-
 def _year(instant: int) -> int:
-    return moment(instant).year
+    return instants.to_datetime(instant).year
 
 
 def _date_text(instant: int, days: int) -> Optional[str]:
     """Return the date some days off as text, or None outside the calendar."""
     try:
-        return (moment(instant) + dt.timedelta(days=days)).date().isoformat()
+        return (instants.to_datetime(instant) + dt.timedelta(days=days)).date().isoformat()
     except OverflowError:
         return None
