@@ -58,8 +58,9 @@ def inspect(backend: Backend, order: prune.Order) -> TableReport:
 
 def rehearse(backend: Backend, order: prune.Order, watch: Watch) -> prune.Result:
     """Count what a run would delete; raise CleanupError for anything that would stop it."""
-    with backend.connect(write=True):
-        pass  # the write lock can be had: nothing was written
+    with backend.connect(write=True) as connection:
+        target = backend.find(connection, order.table, order.time_column)
+        backend.prove_writable(connection, target)
     return prune.prune(backend, order, watch)
 
 

@@ -78,6 +78,9 @@ class Backend(Protocol):
     ) -> Sequence[Search]:
         """Return the searches which together find every stale row, each row once."""
 
+    def prove_writable(self, connection: Connection, target: Target) -> None:
+        """Raise CleanupError if rows of the table could not be deleted; change nothing."""
+
     def values(self, connection: Connection, target: Target) -> Iterable[tuple[Stored, int]]:
         """Yield every stored time as it is, with the number of rows that hold it."""
 

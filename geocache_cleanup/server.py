@@ -153,6 +153,10 @@ class Server(abc.ABC):
         assert isinstance(target, ServerTarget)
         return server_search.searches(target, cutoff, now, zone, self.words)
 
+    def prove_writable(self, connection: Connection, target: Target) -> None:
+        """See ``database.Backend.prove_writable``."""
+        connection.execute(sa.delete(target.table).where(sa.false()))
+
     @abc.abstractmethod
     def options(self, seconds: int) -> dict[str, object]:
         """Return the driver's options for a connection that may take so long."""

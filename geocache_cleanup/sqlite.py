@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
 from geocache_cleanup import sqlite_errors, sqlite_table
+from geocache_cleanup.database import Target
 from geocache_cleanup.errors import ConfigError, NoInputError, PermissionRefusedError
 from geocache_cleanup.watch import Watch
 
@@ -68,6 +69,16 @@ class SQLite:
             self._explain(error)
         finally:
             self._engine.dispose()
+
+    def prove_writable(self, connection: Connection, target: Target) -> None:
+        """Raise CleanupError if rows of the table could not be deleted; change nothing."""
+        connection.execute(sa.delete(target.table).where(sa.false()))
+        journal = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+        # Only the first change would make this journal, and tell that it cannot be made.
+        if journal == "delete" and not os.access(sqlite_errors.directory(self.path), os.W_OK):
+            raise PermissionRefusedError(
+                f"no permission to write the directory of {self.path!r}", sqlite_errors.AS_OWNER
+            )
 
     def _open(self) -> sqlite3.Connection:
         # Quoting makes any path a valid part of a URI.

@@ -17,6 +17,12 @@ from geocache_cleanup.errors import (
 _REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 
+AS_OWNER = (
+    "run as the user that owns the database; under systemd also set ReadWritePaths= to its "
+    "directory"
+)
+
+
 @dataclass(frozen=True)
 class _Meaning:
     codes: frozenset[int]
@@ -29,8 +35,7 @@ _NO_PERMISSION = _Meaning(
     frozenset({sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}),
     PermissionRefusedError,
     "no permission to write {path!r} or its directory: {text}",
-    "run as the user that owns the database; under systemd also set ReadWritePaths= to its "
-    "directory",
+    AS_OWNER,
 )
 _MEANINGS = (
     _NO_PERMISSION,
@@ -92,9 +97,14 @@ def explain(error: BaseException, path: str) -> Optional[CleanupError]:
     return meaning.kind(meaning.sentence.format(path=path, text=text), meaning.hint)
 
 
+def directory(path: str) -> str:
+    """Return the directory of a database, where SQLite keeps its journal as well."""
+    return os.path.dirname(os.path.abspath(path))
+
+
 def _on_read_only_storage(path: str) -> bool:
     try:
-        flags = os.statvfs(os.path.dirname(os.path.abspath(path))).f_flag
+        flags = os.statvfs(directory(path)).f_flag
     except OSError:
         return False
     return bool(flags & os.ST_RDONLY)

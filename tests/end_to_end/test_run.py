@@ -283,11 +283,12 @@ def test_read_only_for_this_user(tmp_path: Path, what: str) -> None:
     support.make_table(path, [("a", "2020-01-01")])
     before = path.read_bytes()
     {"file": path, "directory": tmp_path}[what].chmod(0o555)
-    done = without_privileges("run", url(path))
+    for command in ("run", "check"):
+        done = without_privileges(command, url(path))
+        assert done.returncode == 77, done.stderr
+        event = support.events(done.stderr)[-1]
+        assert (event["exit_status"], event["retryable"]) == (77, False)
     tmp_path.chmod(0o755)
-    assert done.returncode == 77, done.stderr
-    event = support.events(done.stderr)[-1]
-    assert (event["exit_status"], event["retryable"]) == (77, False)
     assert path.read_bytes() == before
 
 
