@@ -148,6 +148,8 @@ def describe(connection: Connection, relation: Relation, column: str) -> ServerT
     """Describe a table for the work; raise ConfigError if it has no such column."""
     where = {"schema": relation.schema, "table": relation.name}
     rows = {row["name"]: row for row in connection.execute(_COLUMNS, where).mappings()}
+    if not rows:
+        _probe(connection, f"{relation.schema}.{relation.name}")
     found = rows[choose_column(list(rows), column, relation.name)]
     clause = sa.table(
         quoted_name(relation.name, True),

@@ -140,6 +140,7 @@ SQLSTATES: Mapping[str, Meaning] = {
 
 # libpq gives a refused connection no SQLSTATE: its words are all there is.
 POSTGRESQL_WORDS: Mapping[str, Meaning] = {
+    "too many": NOT_READY,
     "authentication failed": REFUSED,
     "no pg_hba.conf entry": REFUSED,
     "rejects connection": REFUSED,
@@ -152,7 +153,6 @@ POSTGRESQL_WORDS: Mapping[str, Meaning] = {
     "shutting down": NOT_READY,
     "recovery mode": NOT_READY,
     "not yet accepting connections": NOT_READY,
-    "too many": NOT_READY,
     "remaining connection slots": NOT_READY,
     "session is read-only": READ_ONLY,
     'database "': NO_DATABASE,

@@ -42,12 +42,16 @@ class MariaDBServer:
         command = [
             "mariadbd", "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.directory}/pid",
-            "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
+            "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M",
             "--default-time-zone=+05:45", "--plugin-load-add=auth_socket",
             *self.options, *options,
         ]  # fmt: skip
         self.daemon = Daemon("mysql", command, self.directory / "log")
         self.daemon.start()
+
+    def log_text(self) -> str:
+        """Return the server's log."""
+        return (self.directory / "log").read_text(errors="replace")
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Stop the server, with SIGKILL as a power cut does."""

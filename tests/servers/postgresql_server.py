@@ -53,7 +53,7 @@ class PostgreSQLServer:
         (self.data / "pg_ident.conf").write_text("me root app\n")
         (self.data / "pg_hba.conf").write_text(
             "local peer_only all peer map=me\n"
-            "local all all trust\n"
+            "local all all trust\nlocal replication all trust\n"
             "host nobody_in all 127.0.0.1/32 reject\n"
             "host all all 127.0.0.1/32 scram-sha-256\n"
         )

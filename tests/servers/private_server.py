@@ -77,6 +77,11 @@ class Daemon:
                 start_new_session=True,
             )
 
+    @property
+    def runs(self) -> bool:
+        """Whether the server has not ended by itself."""
+        return self.process is not None and self.process.poll() is None
+
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End the server, at once with SIGKILL."""
         if self.process is not None:
@@ -129,7 +134,7 @@ class Command:
                 "GEOCACHE_CLEANUP_DATABASE_URL": str(url),
                 "GEOCACHE_CLEANUP_LOG_FORMAT": "json",
                 "SQLALCHEMY_WARN_20": "1",
-                "PYTHONWARNINGS": "error",
+                "PYTHONWARNINGS": "error,ignore::ResourceWarning",  # PyMySQL leaves a socket
                 **environment,
             },
             stdout=subprocess.PIPE,
