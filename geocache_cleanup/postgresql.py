@@ -14,6 +14,13 @@ from geocache_cleanup.server_table import ServerTarget
 _LOCK_CLASS = 0x67656F63
 # What the server allows itself on top: this program cancels first and says why.
 _GRACE_SECONDS = 5
+# A replica says so at once, before anything is searched; asking for READ WRITE would override
+# a role that is set read-only on purpose.
+_MUST_WRITE = (
+    "DO $$BEGIN IF current_setting('transaction_read_only')::boolean THEN"
+    " RAISE read_only_sql_transaction USING MESSAGE = 'this is a replica, or the role is read-only';"
+    " END IF; END$$"
+)
 
 
 class PostgreSQL(Server):
@@ -50,9 +57,9 @@ class PostgreSQL(Server):
             ]
         begin = []
         if mode is not Mode.MIGRATE:
-            access = "READ WRITE" if mode is Mode.WRITE else "READ ONLY"
             # Of a row that is being refreshed, READ COMMITTED judges what it then holds.
-            begin = [f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED, {access}"]
+            begin = ["SET TRANSACTION ISOLATION LEVEL READ COMMITTED"]
+            begin.append("SET TRANSACTION READ ONLY" if mode is Mode.READ else _MUST_WRITE)
         return [*begin, *(f"SET {scope} {setting}" for setting in settings)]
 
     def cancel(self, raw: Any) -> None:
