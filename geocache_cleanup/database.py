@@ -40,25 +40,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Search:
-    """One part of the search for stale rows.
+    """One part of the search: exact conditions for stale rows and for unreadable ones.
 
-    ``stale`` and ``unreadable`` are exact. Where no row matches ``odd``, ``where`` is the same
-    as ``stale`` and cheaper.
+    None means that there can be none.
     """
 
     stale: Optional[Condition]
     unreadable: Optional[Condition] = None
-    where: Optional[Condition] = None
-    odd: Optional[Condition] = None
-
-
-@dataclass(frozen=True)
-class Sample:
-    """How many stored values look alike, with one of them."""
-
-    kind: str
-    rows: int
-    example: str
 
 
 class Backend(Protocol):
@@ -77,6 +65,9 @@ class Backend(Protocol):
         self, connection: Connection, target: Target, cutoff: int, now: int, zone: "dt.tzinfo"
     ) -> Sequence[Search]:
         """Return the searches which together find every stale row, each row once."""
+
+    def deletion(self, target: Target, condition: Condition) -> sa.sql.expression.Delete:
+        """Return the statement that deletes the rows of a condition fastest."""
 
     def prove_writable(self, connection: Connection, target: Target) -> None:
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""

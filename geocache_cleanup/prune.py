@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import __version__, instants, ledger
-from geocache_cleanup.database import Backend, Condition, Search, Target
+from geocache_cleanup.database import Backend, Condition, Target
 from geocache_cleanup.errors import DataError
 from geocache_cleanup.settings import Settings
 from geocache_cleanup.watch import Watch
@@ -89,27 +89,15 @@ def prune(
 def _delete_all(backend: Backend, connection: Connection, target: Target, order: Order) -> Result:
     deleted = unreadable = 0
     for search in backend.searches(connection, target, order.cutoff, order.now, order.time_zone):
-        stale, not_read = _judge(connection, target, search)
-        unreadable += not_read
-        if stale is None:
-            continue
-        if order.dry_run:
-            deleted += _count(connection, target, stale)
-        else:
-            deleted += connection.execute(sa.delete(target.table).where(stale)).rowcount
+        if search.stale is not None and order.dry_run:
+            deleted += _count(connection, target, search.stale)
+        elif search.stale is not None:
+            deleted += connection.execute(backend.deletion(target, search.stale)).rowcount
+        # Counted afterwards, when the stale rows are out of the way.
+        if search.unreadable is not None:
+            unreadable += _count(connection, target, search.unreadable)
     kind = Result if target.atomic else LastingResult
     return kind(deleted=deleted, unreadable=unreadable, batches=0 if order.dry_run else 1)
-
-
-def _judge(
-    connection: Connection, target: Target, search: Search
-) -> tuple[Optional[Condition], int]:
-    """Return the cheapest exact condition for a search, and how many values it cannot read."""
-    if search.odd is not None and not _count(connection, target, search.odd):
-        return (search.stale if search.where is None else search.where), 0
-    if search.unreadable is None:
-        return search.stale, 0
-    return search.stale, _count(connection, target, search.unreadable)
 
 
 def _count(connection: Connection, target: Target, condition: Optional[Condition]) -> int:

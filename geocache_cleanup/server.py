@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from geocache_cleanup import drivers, server_search
 from geocache_cleanup.canceller import Canceller, call_interruptibly
-from geocache_cleanup.database import Search, Target
+from geocache_cleanup.database import Condition, Search, Target
 from geocache_cleanup.errors import CleanupError, ConfigError, TemporaryError
 from geocache_cleanup.server_table import ServerTarget
 from geocache_cleanup.watch import Watch
@@ -152,6 +152,10 @@ class Server(abc.ABC):
         """Return the searches which together find every stale row, each row once."""
         assert isinstance(target, ServerTarget)
         return server_search.searches(target, cutoff, now, zone, self.words)
+
+    def deletion(self, target: Target, condition: Condition) -> sa.sql.expression.Delete:
+        """See ``database.Backend.deletion``."""
+        return sa.delete(target.table).where(condition)
 
     def prove_writable(self, connection: Connection, target: Target) -> None:
         """See ``database.Backend.prove_writable``."""

@@ -34,6 +34,7 @@ class SQLite:
 
     find = staticmethod(sqlite_table.find)
     searches = staticmethod(sqlite_table.searches)
+    deletion = staticmethod(sqlite_table.deletion)
     values = staticmethod(sqlite_table.values)
 
     def __init__(self, path: str, watch: Watch, *, create: bool = False) -> None:

@@ -4,9 +4,11 @@ SQLite compares by storage class before value, so numbers and text are searched 
 "Datatypes In SQLite", sections 3 and 4, for affinity and how it changes comparisons.
 """
 
+import contextlib
 import datetime as dt
 import sqlite3
-from typing import Callable, Iterator, Optional, Sequence
+from dataclasses import dataclass
+from typing import Callable, Iterator, Mapping, Optional, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -35,7 +37,18 @@ _WITH_Z = "%Y-%m-%dT%H:%M:%SZ"
 _WITHOUT_ZONE = "%Y-%m-%d %H:%M:%S"
 
 
-def find(connection: Connection, table: str, column: str) -> Target:
+# The names of the rowid; a column of the same name hides it.
+_ROWIDS = ("rowid", "_rowid_", "oid")
+
+
+@dataclass(frozen=True)
+class SQLiteTarget(Target):
+    """The table, and its rowid where it has one that a statement can name."""
+
+    rowid: Optional[Column] = None
+
+
+def find(connection: Connection, table: str, column: str) -> SQLiteTarget:
     """Look the table up; raise ConfigError naming what there is instead."""
     name = _find_table(connection, table)
     rows = connection.execute(_COLUMNS, {"table": name}).all()
@@ -46,14 +59,15 @@ def find(connection: Connection, table: str, column: str) -> Target:
             + ", ".join(row.name for row in rows),
             "set --time-column",
         )
-    clause = sa.table(quoted_name(name, True), sa.column(quoted_name(found.name, True)))
+    column_clause: sa.sql.expression.ColumnClause[object] = sa.column(quoted_name(found.name, True))
+    clause = sa.table(quoted_name(name, True), column_clause)
     key = [row.name for row in sorted(rows, key=lambda row: int(row.pk)) if row.pk]
     # An INTEGER PRIMARY KEY is the rowid itself: the table is its own index.
     is_rowid = key == [found.name] and found.type.upper() == "INTEGER"
     index = connection.execute(_INDEX, {"table": name, "column": found.name}).scalar()
-    return Target(
+    return SQLiteTarget(
         table=clause,
-        column=next(iter(clause.c)),
+        column=column_clause,
         name=name,
         column_name=found.name,
         column_type=found.type,
@@ -61,7 +75,25 @@ def find(connection: Connection, table: str, column: str) -> Target:
         index="the primary key" if is_rowid else index,
         columns=[row.name for row in rows],
         key=key,
+        rowid=_find_rowid(connection, clause, [row.name for row in rows]),
     )
+
+
+def _find_rowid(
+    connection: Connection, table: sa.sql.expression.TableClause, columns: Sequence[str]
+) -> Optional[Column]:
+    taken = {name.casefold() for name in columns}
+    for name in _ROWIDS:
+        if name not in taken:
+            rowid: Column = sa.literal_column(f"{_quote(table.name)}.{name}")
+            with contextlib.suppress(sa.exc.OperationalError):  # a table WITHOUT ROWID
+                connection.execute(sa.select(rowid).select_from(table).limit(0))
+                return rowid
+    return None
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _find_table(connection: Connection, table: str) -> str:
@@ -106,29 +138,29 @@ def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> S
         return Search(stale=where)
     if span.decides is stale.Decides.NONE_READABLE:
         return Search(stale=None, unreadable=where)
-    plain = sa.or_(_is_written(column, _WITH_Z), _is_written(column, _WITHOUT_ZONE))
-    unreadable = sa.func.geocache_unreadable(sa.cast(column, sa.LargeBinary)) == 1
-    odd = sa.and_(where, sa.not_(plain))
+    raw = sa.cast(column, sa.LargeBinary)
+    written = {form: _is_written(column, form) for form in (_WITH_Z, _WITHOUT_ZONE)}
+    decided = (
+        {condition: sa.true() for condition in written.values()}
+        if span.decides is stale.Decides.DATES_STALE
+        else {written[form]: column < text for form, text in _cutoffs(cutoff, zone).items()}
+    )
     return Search(
-        stale=sa.and_(where, _is_stale(column, cutoff, zone)),
-        unreadable=sa.and_(odd, unreadable),
-        where=where if span.decides is stale.Decides.DATES_STALE else None,
-        odd=odd,
+        stale=sa.and_(where, sa.case(*decided.items(), else_=sa.func.geocache_stale(raw) == 1)),
+        unreadable=sa.and_(
+            where,
+            sa.not_(sa.or_(*written.values())),
+            sa.func.geocache_unreadable(raw) == 1,
+        ),
     )
 
 
-def _is_stale(column: Column, cutoff: int, zone: dt.tzinfo) -> Condition:
-    """Return the exact condition for text: by comparison where that is proved to be right."""
+def _cutoffs(cutoff: int, zone: dt.tzinfo) -> Mapping[str, str]:
+    """Write the cutoff, at the next full second, in the formats in which it can be compared."""
     second = instants.to_datetime(-(-cutoff // instants.SECOND) * instants.SECOND)
-    formats = [_WITH_Z] + ([_WITHOUT_ZONE] if zone is dt.UTC else [])
-    plain = [
-        (
-            _is_written(column, form),
-            column < second.strftime(form.replace("%Y", f"{second.year:04}")),
-        )
-        for form in formats
-    ]
-    return sa.case(*plain, else_=sa.func.geocache_stale(sa.cast(column, sa.LargeBinary)) == 1)
+    forms = (_WITH_Z, _WITHOUT_ZONE) if zone is dt.UTC else (_WITH_Z,)
+    # strftime() of Python does not always write four digits of a year.
+    return {form: second.strftime(form.replace("%Y", f"{second.year:04}")) for form in forms}
 
 
 def _is_written(column: Column, form: str) -> Condition:
@@ -137,6 +169,19 @@ def _is_written(column: Column, form: str) -> Condition:
     same = sa.collate(column, "BINARY") == rewritten
     # SQLite knows a year 0, which the calendar of the contract does not.
     return sa.and_(column >= "0001-", sa.func.coalesce(same, sa.false()))
+
+
+def deletion(target: Target, condition: Condition) -> sa.sql.expression.Delete:
+    """Return the statement that deletes the rows of a condition fastest.
+
+    That is in the order of the table: an index finds the rows in the order of time, in which
+    nearly every one is on another page than the last.
+    """
+    assert isinstance(target, SQLiteTarget)
+    if target.rowid is None:
+        return sa.delete(target.table).where(condition)
+    rows = sa.select(target.rowid).select_from(target.table).where(condition).correlate(None)
+    return sa.delete(target.table).where(target.rowid.in_(rows))
 
 
 def _merge(found: Sequence[Search]) -> Search:
