@@ -228,12 +228,12 @@ def create_time_index(op: Operations, names: Names) -> None:
             op.execute(
                 server_index.printed(dialect, names.schema, names.name, column, str(index.name))
             )
-    elif not _has_index(op, index):
+    else:
         backend: Backend = _attributes(op)["backend"]
         target = backend.find(op.get_bind(), names.table, names.time_column)
         assert isinstance(target, ServerTarget)
-        server_index.create(op.get_bind(), target, str(index.name))
-        _attributes(op)["done"].append(f"created the index {index.name}")
+        if server_index.create(op.get_bind(), target, str(index.name)):
+            _attributes(op)["done"].append(f"created the index {index.name}")
 
 
 def create_index(op: Operations, index: sa.Index) -> None:

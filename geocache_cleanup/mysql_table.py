@@ -96,7 +96,7 @@ class MySQLWords:
 
     def matches(self, text: Column, pattern: str, *, whole: bool = True) -> Condition:
         """See ``server_text.Phrases.matches``."""
-        literal = sa.literal_column(f"'{pattern}{_END if whole else ''}'")
+        literal: Column = sa.literal_column(f"'{pattern}{_END if whole else ''}'")
         return text.op("REGEXP", is_comparison=True)(literal)
 
     def days(self, date: Column) -> Column:

@@ -29,26 +29,36 @@ _LEFT_OVER = sa.text(
 )
 
 
-def create(connection: Connection, target: ServerTarget, name: str) -> None:
-    """Create an index of that name; the connection commits each statement of its own accord."""
+def create(connection: Connection, target: ServerTarget, name: str) -> bool:
+    """Create an index of that name; return whether there was none that can be used.
+
+    The connection must commit each statement of its own accord.
+    """
+    column = _quote_as(connection.dialect)(target.column_name)
+    if connection.dialect.name != "postgresql":
+        return _create_in_mysql(connection, target, name, column)
+    if target.kind is Kind.TEXT:
+        # The bounds of a search go by the characters' codes, whatever the database's order.
+        column += ' COLLATE "C"'
+    return _Builder(connection, column).build(target.table, name)
+
+
+def _create_in_mysql(connection: Connection, target: ServerTarget, name: str, column: str) -> bool:
+    schema = target.table.schema
+    found = sa.inspect(connection).get_indexes(target.name, schema=schema)
+    if name in {index["name"] for index in found}:
+        return False
     quote = _quote_as(connection.dialect)
-    column = quote(target.column_name)
-    if connection.dialect.name == "postgresql":
-        if target.kind is Kind.TEXT:
-            # The bounds of a search go by the characters' codes, whatever the database's order.
-            column += ' COLLATE "C"'
-        _Builder(connection, column).build(target.table, name)
-        return
-    table = f"{quote(target.table.schema)}.{quote(target.name)}"
     if target.kind is Kind.TEXT and _length(target.column_type) > _PREFIX:
         column += f"({_PREFIX})"
-    statement = f"CREATE INDEX {quote(name)} ON {table} ({column})"
+    statement = f"CREATE INDEX {quote(name)} ON {quote(str(schema))}.{quote(target.name)} ({column})"
     try:
         connection.exec_driver_sql(_escaped(f"{statement} {_ONLINE}"))
     except sa.exc.DBAPIError as error:
         if error.orig is None or error.orig.args[0] not in _NOT_ONLINE:
             raise
         connection.exec_driver_sql(_escaped(statement))
+    return True
 
 
 _ONLINE = "ALGORITHM=INPLACE LOCK=NONE"
@@ -73,15 +83,15 @@ class _Builder:
         self._column = column
         self._quote = _quote_as(connection.dialect)
 
-    def build(self, table: Any, name: str) -> None:
+    def build(self, table: Any, name: str) -> bool:
         where = f"{self._quote(table.schema)}.{self._quote(table.name)}"
         kind = self._connection.execute(
             sa.text("SELECT relkind::text FROM pg_class WHERE oid = CAST(:table AS regclass)"),
             {"table": where},
         ).scalar_one()
-        self._build(table.schema, where, name, is_partitioned=kind == "p")
+        return self._build(table.schema, where, name, is_partitioned=kind == "p")
 
-    def _build(self, schema: str, where: str, name: str, *, is_partitioned: bool) -> None:
+    def _build(self, schema: str, where: str, name: str, *, is_partitioned: bool) -> bool:
         index = f"{self._quote(schema)}.{self._quote(name)}"
         concurrently = "" if is_partitioned else "CONCURRENTLY "
         left_over = self._connection.execute(_LEFT_OVER, {"table": where, "index": index}).scalar()
@@ -89,7 +99,7 @@ class _Builder:
             # An earlier attempt was cut short: it costs writes and serves no search.
             self._execute(f"DROP INDEX {concurrently}{index}")
         elif left_over is False:
-            return
+            return False
         only = "ONLY " if is_partitioned else ""
         self._execute(
             f"CREATE INDEX {concurrently}{self._quote(name)} ON {only}{where} ({self._column})"
@@ -100,6 +110,7 @@ class _Builder:
             self._build(child["schema"], at, part, is_partitioned=child["kind"] == "p")
             part = f"{self._quote(child['schema'])}.{self._quote(part)}"
             self._execute(f"ALTER INDEX {index} ATTACH PARTITION {part}")
+        return True
 
     def _children(self, where: str) -> Iterator[Any]:
         yield from self._connection.execute(_CHILDREN, {"table": where}).mappings().all()

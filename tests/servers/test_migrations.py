@@ -1,0 +1,115 @@
+"""Migrations on servers: beside writers, after an attempt that was cut short, and as printed SQL."""
+
+import threading
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from servers.conftest import is_postgresql, text_of
+from servers.private_server import Command, geocache_cleanup, wait_until
+
+INDEX = "ix_geocache_cleanup_geo_cache_last_seen"
+
+
+def indexes(server: Any, database: str) -> dict[str, bool]:
+    """Return the names of the table's indexes, and whether each can be used."""
+    if is_postgresql(server):
+        rows = server.query(
+            "SELECT c.relname, x.indisvalid FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid"
+            " WHERE x.indrelid = 'geo_cache'::regclass",
+            database,
+        )
+    else:
+        rows = server.query(
+            "SELECT DISTINCT index_name, 1 FROM information_schema.statistics"
+            f" WHERE table_schema = '{database}' AND table_name = 'geo_cache'"
+        )
+    return {name: bool(valid) for name, valid in rows}
+
+
+def fill(server: Any, database: str, declared: str, rows: int) -> None:
+    """Create a table of so many rows."""
+    server.query(f"CREATE TABLE geo_cache (ip INTEGER PRIMARY KEY, last_seen {declared})", database)
+    numbers = f"generate_series(1, {rows}) AS seq" if is_postgresql(server) else f"seq_1_to_{rows}"
+    server.query(f"INSERT INTO geo_cache SELECT seq, '2026-06-01' FROM {numbers}", database)
+    if is_postgresql(server):
+        server.query("ALTER TABLE geo_cache OWNER TO app", database)
+
+
+def test_the_index_is_built_beside_writers(server: Any, database: str) -> None:
+    """The application inserts all the while, and no insert waits long."""
+    fill(server, database, "VARCHAR(99)", 300_000)
+    command = Command("migrate", url=text_of(server.url(database)))
+    written, done = 0, threading.Event()
+    threading.Thread(target=lambda: (command.process.wait(), done.set()), daemon=True).start()
+    with server.engine(database).connect() as connection:
+        wait = "SET lock_timeout = 500" if is_postgresql(server) else "SET lock_wait_timeout = 1"
+        connection.exec_driver_sql(wait)
+        connection.commit()
+        while not done.is_set():
+            connection.exec_driver_sql(
+                f"INSERT INTO geo_cache VALUES ({-written - 1}, '2026-06-02')"
+            )
+            connection.commit()
+            written += 1
+    outcome = command.end()
+    assert (outcome.status, written > 10) == (0, True), outcome
+    assert indexes(server, database)[INDEX]
+
+
+def test_an_index_that_was_cut_short_is_built_anew(postgresql: Any, database_of: Any) -> None:
+    """A build that failed leaves an invalid index, which serves nobody: it is replaced."""
+    database = database_of(postgresql)
+    fill(postgresql, database, "TEXT", 1_000)
+    with pytest.raises(sa.exc.DBAPIError):
+        postgresql.query(
+            f"SET statement_timeout = 1; CREATE INDEX CONCURRENTLY {INDEX} ON geo_cache"
+            " (last_seen, (pg_sleep(1)::text))",
+            database,
+        )
+    with postgresql.engine(database).connect() as holder:
+        holder.exec_driver_sql("UPDATE geo_cache SET last_seen = '2026-06-03' WHERE ip = 1")
+        outcome = geocache_cleanup("migrate", "--timeout=2", url=text_of(postgresql.url(database)))
+        assert outcome.status == 75
+        assert indexes(postgresql, database) == {"geo_cache_pkey": True, INDEX: False}
+        holder.rollback()
+    assert geocache_cleanup("migrate", url=text_of(postgresql.url(database))).status == 0
+    assert indexes(postgresql, database) == {"geo_cache_pkey": True, INDEX: True}
+
+
+def test_text_in_another_order_gets_an_index_in_that_of_codes(
+    postgresql: Any, database_of: Any
+) -> None:
+    """An index by a language's order is no use to the search, and one by codes is made."""
+    database = database_of(postgresql)
+    fill(postgresql, database, 'TEXT COLLATE "en-x-icu"', 100)
+    postgresql.query("CREATE INDEX own ON geo_cache (last_seen)", database)
+    url = text_of(postgresql.url(database))
+    assert geocache_cleanup("migrate", url=url).status == 0
+    assert set(indexes(postgresql, database)) == {"geo_cache_pkey", "own", INDEX}
+    assert geocache_cleanup("run", "--before=2026-07-01", url=url).last["deleted"] == 100
+
+
+def test_printed_sql_is_what_the_clients_execute(server: Any, database: str) -> None:
+    """psql and mariadb take the script; nothing is left to do after it."""
+    url = text_of(server.url(database))
+    script = geocache_cleanup("migrate", "--sql", url=url).output
+    assert ("CONCURRENTLY" if is_postgresql(server) else "LOCK=NONE") in script
+    if is_postgresql(server):
+        done = server.psql("SET ROLE app;\n" + script, database)
+    else:
+        done = server.client(script, database)
+    assert (done.returncode, done.stderr) == (0, "")
+    wait_until("the index", lambda: INDEX in indexes(server, database))
+    assert geocache_cleanup("migrate", url=url).output == "everything is in place already\n"
+
+
+def test_long_columns_of_mysql_are_indexed_by_their_start(mariadb: Any, database_of: Any) -> None:
+    """TEXT cannot be indexed whole; the start says all about a time."""
+    for declared in ("TEXT", "VARCHAR(2000)"):
+        database = database_of(mariadb)
+        fill(mariadb, database, declared, 10)
+        url = text_of(mariadb.url(database))
+        assert geocache_cleanup("migrate", url=url).status == 0
+        assert geocache_cleanup("run", "--before=2026-07-01", url=url).last["deleted"] == 10
