@@ -25,7 +25,7 @@ _WORDS = {
     "WSREP": server_errors.CONFLICT,
     "wsrep": server_errors.CONFLICT,
 }
-_MISLEADING = {1105, 1180}
+MISLEADING = {1105, 1180}
 
 
 class MySQL(Server):
@@ -110,7 +110,7 @@ class MySQL(Server):
         number = error.args[0] if error.args else None
         said = one_line(str(error.args[1] if len(error.args) > 1 else error))
         meaning = server_errors.ERRNOS.get(number) if isinstance(number, int) else None
-        if number in _MISLEADING:
+        if number in MISLEADING:
             meaning = next((found for words, found in _WORDS.items() if words in said), None)
         if meaning is None and type(error).__name__ == "InterfaceError":
             meaning = server_errors.LOST

@@ -31,7 +31,7 @@ _TYPES = {
 }
 _KINDS = {"BASE TABLE": "table", "SYSTEM VERSIONED": "table", "VIEW": "view"}
 # All other collations have digits, "-" and "A" in the order of their codes, as bounds need.
-_DISORDERED = {"latin2_czech_cs"}
+DISORDERED = {"latin2_czech_cs"}
 _FORBIDDEN = {1044, 1142, 1143}
 # Days from year 0 to 1970, as TO_DAYS counts them.
 _EPOCH_DAY = 719_528
@@ -139,8 +139,7 @@ def _probe(connection: Connection, table: str) -> None:
     try:
         connection.execute(sa.select(sa.literal(1)).select_from(clause).limit(0))
     except sa.exc.DBAPIError as error:
-        assert error.orig is not None
-        if error.orig.args[0] in _FORBIDDEN:
+        if error.orig is not None and error.orig.args[0] in _FORBIDDEN:
             raise
 
 
@@ -163,7 +162,7 @@ def describe(connection: Connection, relation: Relation, column: str) -> ServerT
         for row in connection.execute(_INDEXES, where).mappings()
     ]
     index = _index(parts, found["name"])
-    ranged = bare if index and found["collation"] not in _DISORDERED else None
+    ranged = bare if index and found["collation"] not in DISORDERED else None
     return ServerTarget(
         table=clause,
         column=bare,

@@ -18,7 +18,7 @@ _GRACE_SECONDS = 5
 # a role that is set read-only on purpose.
 _MUST_WRITE = (
     "DO $$BEGIN IF current_setting('transaction_read_only')::boolean THEN"
-    " RAISE read_only_sql_transaction USING MESSAGE = 'this is a replica, or the role is read-only';"
+    " RAISE read_only_sql_transaction USING MESSAGE = 'a replica, or a read-only role';"
     " END IF; END$$"
 )
 

@@ -82,9 +82,8 @@ def local_spans(cutoff: int, zone: dt.tzinfo) -> Sequence[Span]:
         end = min(high, cutoff + offset)
         if low is not None and low >= end:
             continue
-        if found and found[-1][1] == low:
-            low = found.pop()[0]
-        found.append((low, end))
+        joins = bool(found) and found[-1][1] == low
+        found.append((found.pop()[0] if joins else low, end))
     return found
 
 

@@ -51,7 +51,8 @@ def _create_in_mysql(connection: Connection, target: ServerTarget, name: str, co
     quote = _quote_as(connection.dialect)
     if target.kind is Kind.TEXT and _length(target.column_type) > _PREFIX:
         column += f"({_PREFIX})"
-    statement = f"CREATE INDEX {quote(name)} ON {quote(str(schema))}.{quote(target.name)} ({column})"
+    table = f"{quote(str(schema))}.{quote(target.name)}"
+    statement = f"CREATE INDEX {quote(name)} ON {table} ({column})"
     try:
         connection.exec_driver_sql(_escaped(f"{statement} {_ONLINE}"))
     except sa.exc.DBAPIError as error:

@@ -237,7 +237,7 @@ def test_limits_of_mariadb() -> None:
             server.stop()
 
 
-def test_a_full_disk(server: Any, tmp_path: Path) -> None:
+def test_a_full_disk(server: Any) -> None:
     """The server's disk is full in mid-run: 74 or, where it falls over, 69; nothing is lost."""
     user = "postgres" if is_postgresql(server) else "mysql"
     with private_directory(user) as directory:
@@ -293,6 +293,6 @@ def _fill_disk(small: Any, data: Path) -> None:
 
 def test_the_tables_of_errors_are_consistent() -> None:
     """No error number has two meanings, and what only words tell is found by them."""
-    numbers = [number for number in server_errors.ERRNOS]
+    numbers = list(server_errors.ERRNOS)
     assert len(numbers) == len(set(numbers))
-    assert not set(numbers) & mysql._MISLEADING
+    assert not set(numbers) & mysql.MISLEADING

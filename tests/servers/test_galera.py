@@ -125,6 +125,7 @@ class Application(threading.Thread):
         self.refused = 0
 
     def run(self) -> None:
+        """Insert one row after the other."""
         with self._engine.connect() as connection:
             while not self._done.is_set():
                 statement = (
@@ -139,6 +140,7 @@ class Application(threading.Thread):
                     self.refused += 1
 
     def end(self) -> None:
+        """Stop writing."""
         self._done.set()
         self.join()
 

@@ -220,7 +220,7 @@ def test_a_server_that_goes_away(server: Any, filled: str, number: signal.Signal
 def test_a_host_that_never_answers(server: Any, filled: str) -> None:
     """A server that accepts and says nothing costs no more than the time limit, or a signal."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        threading.Thread(target=lambda: silent.accept(), daemon=True).start()
+        threading.Thread(target=silent.accept, daemon=True).start()
         url = server.url(filled, tcp=True).set(port=silent.getsockname()[1])
         outcome = geocache_cleanup("run", "--timeout=2", url=text_of(url))
         assert (outcome.status in {69, 75}, outcome.seconds < 4) == (True, True), outcome.last

@@ -1,4 +1,4 @@
-"""Migrations on servers: beside writers, after an attempt that was cut short, and as printed SQL."""
+"""Migrations on servers: beside writers, after an attempt that was cut short, and as SQL."""
 
 import threading
 from typing import Any
@@ -42,7 +42,12 @@ def test_the_index_is_built_beside_writers(server: Any, database: str) -> None:
     fill(server, database, "VARCHAR(99)", 300_000)
     command = Command("migrate", url=text_of(server.url(database)))
     written, done = 0, threading.Event()
-    threading.Thread(target=lambda: (command.process.wait(), done.set()), daemon=True).start()
+
+    def wait() -> None:
+        command.process.wait()
+        done.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     with server.engine(database).connect() as connection:
         wait = "SET lock_timeout = 500" if is_postgresql(server) else "SET lock_wait_timeout = 1"
         connection.exec_driver_sql(wait)
@@ -92,7 +97,7 @@ def test_text_in_another_order_gets_an_index_in_that_of_codes(
 
 
 def test_printed_sql_is_what_the_clients_execute(server: Any, database: str) -> None:
-    """psql and mariadb take the script; nothing is left to do after it."""
+    """The clients take the script; nothing is left to do after it."""
     url = text_of(server.url(database))
     script = geocache_cleanup("migrate", "--sql", url=url).output
     assert ("CONCURRENTLY" if is_postgresql(server) else "LOCK=NONE") in script

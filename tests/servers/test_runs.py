@@ -1,5 +1,6 @@
 """Whole runs on real servers: what is deleted, from which tables, with which driver."""
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -44,8 +45,11 @@ def test_a_run_deletes_and_records(
     if driver.endswith("psycopg") and geocache_cleanup("check", url=url).status == 78:
         pytest.skip("psycopg 3 needs SQLAlchemy 2")
     assert geocache_cleanup("migrate", url=url).status == 0
-    server.query("INSERT INTO geo_cache (ip, last_seen) VALUES ('a', '2020-01-01T00:00:00Z'),"
-                 " ('b', '1600000000'), ('c', 'junk'), ('d', '2026-06-01 00:00')", database)  # fmt: skip
+    server.query(
+        "INSERT INTO geo_cache (ip, last_seen) VALUES ('a', '2020-01-01T00:00:00Z'),"
+        " ('b', '1600000000'), ('c', 'junk'), ('d', '2026-06-01 00:00')",
+        database,
+    )
     rehearsed = geocache_cleanup("run", "--dry-run", BEFORE, url=url)
     assert (rehearsed.status, rehearsed.last["deleted"]) == (0, 2)
     assert left(server, database) == "abcd"
@@ -185,7 +189,7 @@ def test_the_index_is_used(server: Any, database: str, declared: str) -> None:
         assert target.index == "ix_geocache_cleanup_geo_cache_last_seen"
         old = 946_684_800_000_000
         now = 1_780_488_000_000_000
-        for search in backend.searches(connection, target, old, now, _utc()):
+        for search in backend.searches(connection, target, old, now, dt.UTC):
             if search.stale is None:
                 continue
             where = search.stale.compile(connection, compile_kwargs={"literal_binds": True})
@@ -200,7 +204,16 @@ def test_the_index_is_used(server: Any, database: str, declared: str) -> None:
             assert "Seq Scan" not in plan
 
 
-def _utc() -> Any:
-    import datetime as dt  # noqa: PLC0415
-
-    return dt.UTC
+def test_who_one_is_lets_one_in(request: pytest.FixtureRequest) -> None:
+    """Peer and unix_socket authentication: no password, the socket, the user of the process."""
+    postgresql = request.getfixturevalue("postgresql")
+    postgresql.query("CREATE DATABASE peer_only OWNER app")
+    mariadb = request.getfixturevalue("mariadb")
+    mariadb.query("CREATE DATABASE peer_only")
+    for server, user in ((postgresql, "app"), (mariadb, "root")):
+        url = server.url("peer_only", user=user)
+        assert url.password is None
+        assert geocache_cleanup("migrate", url=text_of(url)).status == 0
+        assert geocache_cleanup("run", url=text_of(url)).status == 0
+    refused = geocache_cleanup("run", url=text_of(postgresql.url("peer_only", user="postgres")))
+    assert refused.status == 77

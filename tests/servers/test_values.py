@@ -114,8 +114,9 @@ def _judge(
     for search in backend.searches(connection, target, cutoff, max(NOW, cutoff), zone):
         for condition, found in ((search.stale, stale), (search.unreadable, unreadable)):
             if condition is not None:
-                statement = sa.select(sa.literal_column("id")).select_from(target.table)
-                found += connection.execute(statement.where(condition)).scalars().all()
+                column: Any = sa.literal_column("id")
+                statement = sa.select(column).select_from(target.table)
+                found.extend(connection.execute(statement.where(condition)).scalars().all())
     assert len(stale) == len(set(stale))
     return set(stale), set(unreadable)
 
@@ -296,7 +297,7 @@ def test_mysql_collations_keep_dates_in_order(mariadb: Any) -> None:
             ),
         )
         for collation, charset in rows
-        if charset != "binary" and collation not in mysql_table._DISORDERED
+        if charset != "binary" and collation not in mysql_table.DISORDERED
     ]
     assert len(queries) > 300
     assert [name for name, holds in mariadb.query(" UNION ALL ".join(queries)) if holds != 1] == []
