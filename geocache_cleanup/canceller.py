@@ -81,12 +81,12 @@ class Canceller:
     def _try(self, call: Callable[[], None]) -> None:
         try:
             call()
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, it did not help
             self._refused += 1
 
 
 def call_interruptibly(call: Callable[[], object], watch: Watch) -> object:
-    """Return what a function that blocks in C returns; raise as ``watch.check`` as soon as it would.
+    """Return what a function that blocks in C returns, or raise as soon as ``watch.check`` would.
 
     The function is then left to end in a thread of its own.
     """
@@ -97,7 +97,7 @@ def call_interruptibly(call: Callable[[], object], watch: Watch) -> object:
     def work() -> None:
         try:
             results.append(call())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again where it belongs
             errors.append(error)
         done.set()
 

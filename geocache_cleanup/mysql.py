@@ -89,7 +89,7 @@ class MySQL(Server):
             statements.append(f"START TRANSACTION {access}")
         return statements
 
-    def cancel(self, raw: Any) -> None:
+    def cancel(self, raw: Any) -> None:  # noqa: ARG002 - one signature for all engines
         """See ``Server.cancel``. Through a balancer this may be another server: the token tells."""
         arguments, options = self.dialect.create_connect_args(self.url)
         killer = self.dialect.connect(*arguments, **{**self.options(_GRACE_SECONDS), **options})
@@ -116,7 +116,12 @@ class MySQL(Server):
             meaning = server_errors.LOST
         return meaning.explain(f"{said} ({number})") if meaning else None
 
-    def try_lock(self, connection: Connection, table: str, identity: int) -> bool:
+    def try_lock(
+        self,
+        connection: Connection,
+        table: str,
+        identity: int,  # noqa: ARG002 - one signature for all engines
+    ) -> bool:
         """See ``Server.try_lock``. The lock ends with the connection."""
         # A lock's name has 64 characters at most, a table's up to twice as many.
         name = f"geocache_cleanup.{hashlib.sha256(table.encode()).hexdigest()[:32]}"

@@ -80,7 +80,12 @@ class PostgreSQL(Server):
             meaning = _by_words(error, said)
         return meaning.explain(said) if meaning else None
 
-    def try_lock(self, connection: Connection, table: str, identity: int) -> bool:
+    def try_lock(
+        self,
+        connection: Connection,
+        table: str,  # noqa: ARG002 - one signature for all engines
+        identity: int,
+    ) -> bool:
         """See ``Server.try_lock``. The lock ends with the transaction."""
         key = identity if identity < 2**31 else identity - 2**32
         statement = f"SELECT pg_try_advisory_xact_lock({_LOCK_CLASS}, {key})"

@@ -103,7 +103,7 @@ class PostgreSQLWords:
         }.get(kind, text)
         return sa.literal_column(sql)
 
-    def whole_days(self, column: Column) -> Condition:
+    def whole_days(self, column: Column) -> Condition:  # noqa: ARG002 - one signature for all engines
         """PostgreSQL stores no date that the calendar does not have."""
         return sa.true()
 

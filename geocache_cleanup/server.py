@@ -108,7 +108,7 @@ class Server(abc.ABC):
             ) from None
         return self._raw
 
-    def _begin(self, connection: Connection) -> None:
+    def _begin(self, _: Connection) -> None:
         remaining = self.watch.remaining if math.isfinite(self.watch.timeout) else None
         cursor = self._raw.cursor()
         for statement in self.preamble(self.mode, remaining):
@@ -147,7 +147,12 @@ class Server(abc.ABC):
             )
 
     def searches(
-        self, connection: Connection, target: Target, cutoff: int, now: int, zone: dt.tzinfo
+        self,
+        connection: Connection,  # noqa: ARG002 - one signature for all engines
+        target: Target,
+        cutoff: int,
+        now: int,
+        zone: dt.tzinfo,
     ) -> Sequence[Search]:
         """Return the searches which together find every stale row, each row once."""
         assert isinstance(target, ServerTarget)

@@ -152,9 +152,8 @@ def archive(mariadb: MariaDBServer, ours: float, reset: Callable[[], None]) -> N
         ),
         1,
     )  # fmt: skip
-    print(
-        f"mariadb: pt-archiver {theirs:.2f} s; run, start included, {theirs / ours:.1f} times as fast"
-    )
+    ratio = theirs / ours
+    print(f"mariadb: pt-archiver {theirs:.2f} s; run, start included, {ratio:.1f} times as fast")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from servers.private_server import Daemon, free_port, run_as, wait_until
 
-PASSWORD = "s3cr3t/%@"
+PASSWORD = "s3cr3t/%@"  # noqa: S105 - of a server that lives for minutes
 
 
 class MariaDBServer:
@@ -42,7 +42,8 @@ class MariaDBServer:
         command = [
             "mariadbd", "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.directory}/pid",
-            "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M",
+            "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
+            "--innodb-log-file-size=16M",
             "--default-time-zone=+05:45", "--plugin-load-add=auth_socket",
             *self.options, *options,
         ]  # fmt: skip
@@ -78,8 +79,8 @@ class MariaDBServer:
     def query(self, statement: str, database: str = "") -> Sequence[Any]:
         """Execute SQL as root, each statement its own transaction; return the last's rows."""
         rows: Sequence[Any] = []
-        with self.engine(database).connect() as connection:
-            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        engine = self.engine(database).execution_options(isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
             for part in filter(str.strip, statement.split(";\n")):
                 result = connection.exec_driver_sql(part.replace("%", "%%"))
                 rows = [tuple(row) for row in result] if result.returns_rows else []

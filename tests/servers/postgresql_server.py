@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from servers.private_server import Daemon, free_port, run_as, wait_until
 
-PASSWORD = "s3cr3t/%@"
+PASSWORD = "s3cr3t/%@"  # noqa: S105 - of a server that lives for minutes
 
 
 def binaries() -> Path:
@@ -85,9 +85,9 @@ class PostgreSQLServer:
         return URL.create(driver, user, port=self.port, database=database, query=query)
 
     def query(self, statement: str, database: str = "postgres") -> Sequence[Any]:
-        """Execute SQL as the superuser, each statement its own transaction; return the last's rows."""
-        with self.engine(database).connect() as connection:
-            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        """Execute SQL as the superuser, committing at once; return the rows of the last."""
+        engine = self.engine(database).execution_options(isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
             result = connection.exec_driver_sql(statement.replace("%", "%%"))
             return [tuple(row) for row in result] if result.returns_rows else []
 

@@ -18,7 +18,8 @@ from servers.private_server import (
 )
 
 BEFORE = "--before=2026-01-01"
-PASSWORD_PARTS = ("s3cr3t", "wr0ng")
+WRONG = "wr0ng"
+PASSWORD_PARTS = ("s3cr3t", WRONG)
 
 
 def fails(url: Any, *arguments: str, command: str = "run") -> Any:
@@ -65,7 +66,7 @@ def test_connections_that_fail(server: Any, database: str) -> None:
     make_table(server, database)
     assert statuses(server, database, lambda url: url.set(port=free_port())) == {69}
     assert statuses(server, database, lambda url: url.set(host="nowhere.invalid")) == {69}
-    assert statuses(server, database, lambda url: url.set(password="wr0ng")) == {77}
+    assert statuses(server, database, lambda url: url.set(password=WRONG)) == {77}
     assert statuses(server, database, lambda url: url.set(username="nobody")) == {77}
     key = "host" if is_postgresql(server) else "unix_socket"
     missing = {key: "/nonexistent/socket"}

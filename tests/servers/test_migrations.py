@@ -49,8 +49,8 @@ def test_the_index_is_built_beside_writers(server: Any, database: str) -> None:
 
     threading.Thread(target=wait, daemon=True).start()
     with server.engine(database).connect() as connection:
-        wait = "SET lock_timeout = 500" if is_postgresql(server) else "SET lock_wait_timeout = 1"
-        connection.exec_driver_sql(wait)
+        setting = "SET lock_timeout = 500" if is_postgresql(server) else "SET lock_wait_timeout = 1"
+        connection.exec_driver_sql(setting)
         connection.commit()
         while not done.is_set():
             connection.exec_driver_sql(

@@ -99,7 +99,9 @@ def _misspelt(random: Random, text: str) -> str:
 def _number(random: Random, instant: int) -> str:
     seconds = Decimal(instant).scaleb(-6) if instant > 0 else Decimal(instant % 1_000)
     number = seconds * random.choice([1, 10**3, 10**6, 10**9])
-    number += random.choice([0, 0, Decimal("0.0000001"), Decimal("-0.0000001"), 1, -1])
+    number += random.choice(
+        [Decimal(0), Decimal("0.0000001"), Decimal("-0.0000001"), Decimal(1), Decimal(-1)]
+    )
     forms = [f"{number:f}", str(int(number)), f"{number:.12E}", f"{number:E}", f"0{number:f}"]
     return random.choice([*forms, *forms, "0", "0.0", "0e9", "1e400", "1e-20", "9" * 19])
 
