@@ -15,7 +15,7 @@ from typing import Iterator
 import pytest
 import support
 
-ROWS = 120_000
+ROWS = 200_000
 RUN_KEYS = {"table", "time_column", "database", "cutoff", "retention_days", "dry_run", "run_id"}
 DONE_KEYS = {"deleted", "unreadable", "batches", "duration_seconds"}
 ALWAYS_KEYS = {"timestamp", "level", "event", "message", "version"}
@@ -185,7 +185,12 @@ def test_signals(database: Path, number: signal.Signals, status: int, where: str
     if where == "lock":
         holder.execute("BEGIN IMMEDIATE")
     process = start(database)
-    time.sleep(0.9)
+    assert process.stderr is not None
+    if where == "lock":
+        time.sleep(1.5)
+    else:
+        assert "geo_cache_cleanup_started" in process.stderr.readline()
+        time.sleep(0.1)
     process.send_signal(number)
     sent = time.monotonic()
     _, output = process.communicate(timeout=30)
