@@ -42,7 +42,7 @@ class MariaDBServer:
         command = [
             "mariadbd", "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.directory}/pid",
-            "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
+            "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
             "--innodb-log-file-size=16M",
             "--default-time-zone=+05:45", "--plugin-load-add=auth_socket",
             *self.options, *options,
