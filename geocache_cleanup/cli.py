@@ -7,9 +7,8 @@ import uuid
 from typing import TYPE_CHECKING, Any, Optional
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
-from geocache_cleanup import __version__, instants, render
+from geocache_cleanup import __version__, instants, options, render
 from geocache_cleanup.edge import Edge, ladder
 from geocache_cleanup.errors import CleanupError
 from geocache_cleanup.events import Event
@@ -25,72 +24,14 @@ if TYPE_CHECKING:
 _GRACE = 60
 
 
-class _AsText:
-    """Take options as the text they are, to be read with the settings.
-
-    Typer since 0.26 loads pydantic to turn text into text, and to find that --help was not
-    given: a quarter of the time of a nightly run.
-    """
-
-    params: list[Any]
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        for parameter in self.params:
-            if parameter.name in SETTINGS:
-                parameter.process_value = _as_given
-
-    def get_help_option(self, context: Any) -> Any:
-        """Return the option; it is converted only where it was given."""
-        option = super().get_help_option(context)  # type: ignore[misc]  # of the class it is mixed into
-        convert = option.process_value
-        option.process_value = lambda context, value: value and convert(context, value)
-        return option
-
-
-def _as_given(_context: object, value: Optional[str]) -> Optional[str]:
-    return value
-
-
-class TextCommand(_AsText, TyperCommand):
-    """A command that takes its options as text."""
-
-
-class TextGroup(_AsText, TyperGroup):
-    """The group of the commands."""
-
-
 app = typer.Typer(
-    cls=TextGroup,
+    cls=options.TextGroup,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-
-def _option(name: str) -> Any:
-    """Declare a setting's option: as text, so that all settings are checked together."""
-    setting = SETTINGS[name]
-    default = f", default: {setting.default}" if setting.default else ""
-    return typer.Option(
-        None, setting.option, help=f"{setting.help} [env: {setting.variable}{default}]"
-    )
-
-
-_DATABASE_URL = _option("database_url")
-_TABLE = _option("table")
-_TIME_COLUMN = _option("time_column")
-_RETENTION_DAYS = _option("retention_days")
-_BEFORE = _option("before")
-_TIME_ZONE = _option("time_zone")
-_TIMEOUT = _option("timeout")
-_BATCH_SECONDS = _option("batch_seconds")
-_MAX_DELETE_PERCENT = _option("max_delete_percent")
-_METRICS_FILE = _option("metrics_file")
-_LOG_FORMAT = _option("log_format")
-_LOG_LEVEL = _option("log_level")
-_JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
 # Events of a run have these keys even where it ends before their values are known.
 _RUN_FIELDS = dict.fromkeys(
@@ -113,24 +54,24 @@ def main(
     """Prune stale rows from a geo_cache table."""
 
 
-@app.command(cls=TextCommand)
+@app.command(cls=options.TextCommand)
 def run(
     context: typer.Context,
-    database_url: Optional[str] = _DATABASE_URL,
-    table: Optional[str] = _TABLE,
-    time_column: Optional[str] = _TIME_COLUMN,
-    retention_days: Optional[str] = _RETENTION_DAYS,
-    before: Optional[str] = _BEFORE,
-    time_zone: Optional[str] = _TIME_ZONE,
-    timeout: Optional[str] = _TIMEOUT,
-    batch_seconds: Optional[str] = _BATCH_SECONDS,
-    max_delete_percent: Optional[str] = _MAX_DELETE_PERCENT,
+    database_url: Optional[str] = options.DATABASE_URL,
+    table: Optional[str] = options.TABLE,
+    time_column: Optional[str] = options.TIME_COLUMN,
+    retention_days: Optional[str] = options.RETENTION_DAYS,
+    before: Optional[str] = options.BEFORE,
+    time_zone: Optional[str] = options.TIME_ZONE,
+    timeout: Optional[str] = options.TIMEOUT,
+    batch_seconds: Optional[str] = options.BATCH_SECONDS,
+    max_delete_percent: Optional[str] = options.MAX_DELETE_PERCENT,
     dry_run: bool = typer.Option(
         False, "--dry-run", help="Count the stale rows: delete nothing, write nothing."
     ),
-    metrics_file: Optional[str] = _METRICS_FILE,
-    log_format: Optional[str] = _LOG_FORMAT,
-    log_level: Optional[str] = _LOG_LEVEL,
+    metrics_file: Optional[str] = options.METRICS_FILE,
+    log_format: Optional[str] = options.LOG_FORMAT,
+    log_level: Optional[str] = options.LOG_LEVEL,
 ) -> None:
     """Delete the stale rows in one transaction: what the service does."""
     run_id = os.environ.get("INVOCATION_ID") or uuid.uuid4().hex
@@ -199,21 +140,21 @@ def _report(edge: Edge, result: "Result", *, dry_run: bool) -> None:
     edge.emit(event, level, f"{message} {edge.fields['cutoff']}{unread}", **vars(result))
 
 
-@app.command(cls=TextCommand)
+@app.command(cls=options.TextCommand)
 def check(
     context: typer.Context,
-    database_url: Optional[str] = _DATABASE_URL,
-    table: Optional[str] = _TABLE,
-    time_column: Optional[str] = _TIME_COLUMN,
-    retention_days: Optional[str] = _RETENTION_DAYS,
-    before: Optional[str] = _BEFORE,
-    time_zone: Optional[str] = _TIME_ZONE,
-    timeout: Optional[str] = _TIMEOUT,
-    batch_seconds: Optional[str] = _BATCH_SECONDS,
-    max_delete_percent: Optional[str] = _MAX_DELETE_PERCENT,
-    log_format: Optional[str] = _LOG_FORMAT,
-    log_level: Optional[str] = _LOG_LEVEL,
-    as_json: bool = _JSON,
+    database_url: Optional[str] = options.DATABASE_URL,
+    table: Optional[str] = options.TABLE,
+    time_column: Optional[str] = options.TIME_COLUMN,
+    retention_days: Optional[str] = options.RETENTION_DAYS,
+    before: Optional[str] = options.BEFORE,
+    time_zone: Optional[str] = options.TIME_ZONE,
+    timeout: Optional[str] = options.TIMEOUT,
+    batch_seconds: Optional[str] = options.BATCH_SECONDS,
+    max_delete_percent: Optional[str] = options.MAX_DELETE_PERCENT,
+    log_format: Optional[str] = options.LOG_FORMAT,
+    log_level: Optional[str] = options.LOG_LEVEL,
+    as_json: bool = options.JSON,
 ) -> None:
     """Show the settings, the table, and what a run would delete; change nothing."""
     edge = Edge(context.params, {})
@@ -254,15 +195,15 @@ def _examine(edge: Edge, url: "URL", document: dict[str, Any]) -> None:
     document["would_delete"], document["unreadable"] = result.deleted, result.unreadable
 
 
-@app.command(cls=TextCommand)
+@app.command(cls=options.TextCommand)
 def history(
     context: typer.Context,
-    database_url: Optional[str] = _DATABASE_URL,
-    timeout: Optional[str] = _TIMEOUT,
-    log_format: Optional[str] = _LOG_FORMAT,
-    log_level: Optional[str] = _LOG_LEVEL,
+    database_url: Optional[str] = options.DATABASE_URL,
+    timeout: Optional[str] = options.TIMEOUT,
+    log_format: Optional[str] = options.LOG_FORMAT,
+    log_level: Optional[str] = options.LOG_LEVEL,
     limit: int = typer.Option(20, "--limit", min=1, help="How many runs to show, newest first."),
-    as_json: bool = _JSON,
+    as_json: bool = options.JSON,
 ) -> None:
     """Show past runs from the ledger."""
     edge = Edge(context.params, {})
@@ -279,15 +220,15 @@ def history(
         typer.echo(json.dumps({"runs": rows}) if as_json else render.history(rows))
 
 
-@app.command(cls=TextCommand)
+@app.command(cls=options.TextCommand)
 def migrate(
     context: typer.Context,
-    database_url: Optional[str] = _DATABASE_URL,
-    table: Optional[str] = _TABLE,
-    time_column: Optional[str] = _TIME_COLUMN,
-    timeout: Optional[str] = _TIMEOUT,
-    log_format: Optional[str] = _LOG_FORMAT,
-    log_level: Optional[str] = _LOG_LEVEL,
+    database_url: Optional[str] = options.DATABASE_URL,
+    table: Optional[str] = options.TABLE,
+    time_column: Optional[str] = options.TIME_COLUMN,
+    timeout: Optional[str] = options.TIMEOUT,
+    log_format: Optional[str] = options.LOG_FORMAT,
+    log_level: Optional[str] = options.LOG_LEVEL,
     sql: bool = typer.Option(False, "--sql", help="Print the SQL instead of executing it."),
 ) -> None:
     """Create what is missing: the table, an index on the time column, the ledger."""

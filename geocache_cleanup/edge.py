@@ -14,15 +14,8 @@ import typer
 from geocache_cleanup.errors import CleanupError, ExitStatus, Interrupted, SettingsError
 from geocache_cleanup.events import Event
 from geocache_cleanup.log import EventLog
-from geocache_cleanup.settings import (
-    LOG_FORMATS,
-    LOG_LEVELS,
-    SETTINGS,
-    Given,
-    Settings,
-    gather,
-    resolve,
-)
+from geocache_cleanup.resolve import Given, gather, resolve
+from geocache_cleanup.settings import LOG_FORMATS, LOG_LEVELS, SETTINGS, Settings
 from geocache_cleanup.watch import Watch
 
 if TYPE_CHECKING:

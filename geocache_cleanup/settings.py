@@ -4,13 +4,10 @@ All of them are read before anything is opened, and every problem is reported at
 """
 
 import datetime as dt
-import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Callable, Mapping, Optional
+from typing import Callable, Mapping, Optional
 
-from geocache_cleanup import instants, readers
-from geocache_cleanup.errors import ConfigError, SettingsError
+from geocache_cleanup import readers
 
 VARIABLE_PREFIX = "GEOCACHE_CLEANUP_"
 CREDENTIAL = "geocache-cleanup.database-url"
@@ -123,125 +120,3 @@ SETTINGS: Mapping[str, Setting] = {
         ),
     )
 }
-
-
-@dataclass(frozen=True)
-class Given:
-    """The text given for a setting, and by what."""
-
-    text: Optional[str]
-    source: str
-
-
-def gather(
-    options: Mapping[str, object],
-    environment: Mapping[str, str],
-    credentials_directory: Optional[str],
-) -> dict[str, Given]:
-    """Find the text of each setting among ``options``, and where it came from."""
-    return {
-        name: _find(SETTINGS[name], options[name], environment, credentials_directory)
-        for name in options
-        if name in SETTINGS
-    }
-
-
-def _find(
-    setting: Setting,
-    option: object,
-    environment: Mapping[str, str],
-    credentials_directory: Optional[str],
-) -> Given:
-    if option is not None:
-        return Given(str(option), "option")
-    if setting.variable in environment:
-        return Given(environment[setting.variable], "environment")
-    if setting.name == "database_url" and credentials_directory:
-        credential = Path(credentials_directory, CREDENTIAL)
-        if credential.exists():
-            return Given(_read_credential(credential), "credential")
-    return Given(setting.default, "default")
-
-
-def _read_credential(path: Path) -> str:
-    """Return the credential; unreadable bytes become text that no URL check accepts."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip("\r\n")
-    except OSError as error:
-        raise ConfigError(
-            f"the credential {CREDENTIAL} cannot be read: {error.strerror}",
-            "see LoadCredential= in systemd.exec(5)",
-        ) from error
-
-
-def resolve(given: Mapping[str, Given], now: dt.datetime) -> Settings:
-    """Read every setting.
-
-    Raise SettingsError naming all that are wrong, or ConfigError if only the URL is.
-    """
-    values: dict[str, Any] = {}
-    problems: dict[str, str] = {}
-    for name, text in given.items():
-        try:
-            values[name] = _read(SETTINGS[name], text)
-        except ValueError as error:
-            problems[name] = f"{_label(SETTINGS[name], text)} {error}"
-    if conflict := _conflict(given):
-        problems["before and retention_days"] = conflict
-    if set(problems) == {"database_url"} and given["database_url"].text:
-        raise ConfigError(problems["database_url"], "set a complete SQLAlchemy URL")
-    if problems:
-        raise SettingsError(list(problems.values()))
-    return _build(given, values, instants.of_datetime(now))
-
-
-def _read(setting: Setting, given: Given) -> object:
-    if given.text is None:
-        return None
-    if given.text == "":
-        raise ValueError("is empty; leave it out to use the default")
-    return setting.read(given.text)
-
-
-def _label(setting: Setting, given: Given) -> str:
-    credential = f", credential {CREDENTIAL}" if given.source == "credential" else ""
-    return f"{setting.option} ({setting.variable}{credential})"
-
-
-def _conflict(given: Mapping[str, Given]) -> Optional[str]:
-    """Two cutoffs from one source are a mistake; from two, the nearer source wins."""
-    before, retention = given.get("before"), given.get("retention_days")
-    if before is None or retention is None or before.source == "default":
-        return None
-    if before.source == retention.source:
-        return (
-            f"{SETTINGS['before'].option} ({SETTINGS['before'].variable}) and "
-            f"{SETTINGS['retention_days'].option} ({SETTINGS['retention_days'].variable}) "
-            f"are both given by {before.source}; give one"
-        )
-    return None
-
-
-def _build(given: Mapping[str, Given], values: Mapping[str, Any], now: int) -> Settings:
-    retention: Optional[int] = values.get("retention_days")
-    cutoff = now if retention is None else now - retention * instants.DAY
-    before = given.get("before")
-    if before is not None and before.source != "default" and not _overruled(given):
-        retention = None
-        cutoff = now if values["before"] is None else values["before"]
-    return Settings(
-        database_url=values["database_url"],
-        table=values.get("table", ""),
-        time_column=values.get("time_column", ""),
-        time_zone=values.get("time_zone", dt.UTC),
-        timeout=values.get("timeout", math.inf),
-        max_delete_percent=values.get("max_delete_percent", 100),
-        retention_days=retention,
-        cutoff=cutoff,
-        now=now,
-        sources={name: given[name].source for name in given},
-    )
-
-
-def _overruled(given: Mapping[str, Given]) -> bool:
-    return given["retention_days"].source == "option" and given["before"].source == "environment"

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
-from geocache_cleanup import sqlite_errors, sqlite_table
+from geocache_cleanup import sqlite_errors, sqlite_search, sqlite_table
 from geocache_cleanup.database import Target
 from geocache_cleanup.errors import ConfigError, NoInputError, PermissionRefusedError
 from geocache_cleanup.watch import Watch
@@ -33,7 +33,7 @@ class SQLite:
     """One SQLite database file."""
 
     find = staticmethod(sqlite_table.find)
-    searches = staticmethod(sqlite_table.searches)
+    searches = staticmethod(sqlite_search.searches)
     deletion = staticmethod(sqlite_table.deletion)
     values = staticmethod(sqlite_table.values)
 

@@ -9,7 +9,8 @@ import support
 
 from geocache_cleanup import instants
 from geocache_cleanup.errors import ConfigError, SettingsError
-from geocache_cleanup.settings import CREDENTIAL, SETTINGS, Settings, gather, resolve
+from geocache_cleanup.resolve import gather, resolve
+from geocache_cleanup.settings import CREDENTIAL, SETTINGS, Settings
 
 NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 

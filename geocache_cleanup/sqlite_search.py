@@ -1,0 +1,112 @@
+"""The search for stale rows in SQLite, value by value.
+
+SQLite compares by storage class before value, so numbers and text are searched apart. See
+"Datatypes In SQLite", sections 3 and 4, for affinity and how it changes comparisons.
+"""
+
+import datetime as dt
+from typing import Callable, Mapping, Optional, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from geocache_cleanup import instants, stale
+from geocache_cleanup.database import Condition, Search, Target
+from geocache_cleanup.sqlite_table import Column, driver_connection
+
+# Text that strftime() writes from itself is proved to be a valid time: the two formats most in
+# use need no reading in Python. The first names UTC, the second leaves the zone open.
+_WITH_Z = "%Y-%m-%dT%H:%M:%SZ"
+_WITHOUT_ZONE = "%Y-%m-%d %H:%M:%S"
+
+
+def searches(
+    connection: Connection, target: Target, cutoff: int, now: int, zone: dt.tzinfo
+) -> Sequence[Search]:
+    """Return the searches which together find every stale row, each row once."""
+    _teach(connection, cutoff, zone)
+    spans = list(stale.text_spans(cutoff, now))
+    if target.numbers:
+        # On a column of TEXT affinity a number would be compared as text.
+        spans = [*stale.number_spans(cutoff), *spans]
+    found = [_search(target.column, span, cutoff, zone) for span in spans]
+    # Without an index every search reads the whole table: then one has to do for all.
+    return found if target.index else [_merge(found)]
+
+
+def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> Search:
+    where = column < span.high
+    if span.low is not None:
+        where = sa.and_(column >= span.low, where)
+    if span.decides is stale.Decides.ALL_STALE:
+        return Search(stale=where)
+    if span.decides is stale.Decides.NONE_READABLE:
+        return Search(stale=None, unreadable=where)
+    raw = sa.cast(column, sa.LargeBinary)
+    written = {form: _is_written(column, form) for form in (_WITH_Z, _WITHOUT_ZONE)}
+    decided = (
+        {condition: sa.true() for condition in written.values()}
+        if span.decides is stale.Decides.DATES_STALE
+        else {written[form]: column < text for form, text in _cutoffs(cutoff, zone).items()}
+    )
+    return Search(
+        stale=sa.and_(where, sa.case(*decided.items(), else_=sa.func.geocache_stale(raw) == 1)),
+        unreadable=sa.and_(
+            where,
+            sa.not_(sa.or_(*written.values())),
+            sa.func.geocache_unreadable(raw) == 1,
+        ),
+    )
+
+
+def _cutoffs(cutoff: int, zone: dt.tzinfo) -> Mapping[str, str]:
+    """Write the cutoff, at the next full second, in the formats in which it can be compared."""
+    second = instants.to_datetime(-(-cutoff // instants.SECOND) * instants.SECOND)
+    forms = (_WITH_Z, _WITHOUT_ZONE) if zone is dt.UTC else (_WITH_Z,)
+    # strftime() of Python does not always write four digits of a year.
+    return {form: second.strftime(form.replace("%Y", f"{second.year:04}")) for form in forms}
+
+
+def _is_written(column: Column, form: str) -> Condition:
+    # Only arithmetic, even of nothing, makes SQLite put 30 February right.
+    rewritten = sa.func.strftime(form, column, "+0 days")
+    same = sa.collate(column, "BINARY") == rewritten
+    # SQLite knows a year 0, which the calendar of the contract does not.
+    return sa.and_(column >= "0001-", sa.func.coalesce(same, sa.false()))
+
+
+def _merge(found: Sequence[Search]) -> Search:
+    return Search(
+        stale=sa.or_(*(search.stale for search in found if search.stale is not None)),
+        unreadable=sa.or_(*(s.unreadable for s in found if s.unreadable is not None)),
+    )
+
+
+def _teach(connection: Connection, cutoff: int, zone: dt.tzinfo) -> None:
+    """Give the connection functions that read stored text.
+
+    They take the bytes of it: text that is not valid in the database's encoding would
+    otherwise fail the whole statement.
+    """
+    read = _reader(connection, zone)
+
+    def is_stale(raw: bytes) -> bool:
+        instant = read(raw)
+        return instant is not None and instant < cutoff
+
+    raw = driver_connection(connection)
+    raw.create_function("geocache_stale", 1, is_stale, deterministic=True)
+    raw.create_function("geocache_unreadable", 1, lambda raw: read(raw) is None, deterministic=True)
+
+
+def _reader(connection: Connection, zone: dt.tzinfo) -> Callable[[bytes], Optional[int]]:
+    """Return a function from the bytes of stored text to the instant, None if unreadable."""
+    encoding = str(connection.exec_driver_sql("PRAGMA encoding").scalar_one())
+
+    def read(raw: bytes) -> Optional[int]:
+        try:
+            return instants.read_instant(raw.decode(encoding), zone)
+        except UnicodeDecodeError:
+            return None
+
+    return read
