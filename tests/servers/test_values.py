@@ -8,7 +8,7 @@ import re
 import zoneinfo
 from decimal import Decimal
 from random import Random
-from typing import Any, Callable, Iterator, Optional, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 import pytest
 import sqlalchemy as sa
@@ -173,28 +173,23 @@ def test_text_is_judged_value_by_value(server: Any, database: str, index: str) -
         check()
 
 
-def _sql_time(value: str, kind: str) -> str:
-    return f"{'DATE' if kind == 'date' else 'TIMESTAMP'} '{value}'"
+_NATIVE = [
+    *(("postgresql", declared) for declared in ("TIMESTAMP", "TIMESTAMPTZ", "DATE")),
+    *(("mariadb", declared) for declared in ("TIMESTAMP", "DATETIME(6)", "DATETIME", "DATE")),
+]
 
 
-def _read_native(text: str, zone: dt.tzinfo) -> Optional[int]:
-    found = instants.read_instant(text, zone)
-    return found if found is None or text[:4] != "0000" else None
-
-
-@pytest.mark.parametrize(
-    "declared", ["TIMESTAMP", "TIMESTAMPTZ", "DATE", "DATETIME(6)", "DATETIME"]
-)
+@pytest.mark.parametrize(("engine", "declared"), _NATIVE)
 def test_native_times_are_judged_in_the_zone_they_are_in(
-    server: Any, database: str, declared: str
+    request: pytest.FixtureRequest, database_of: Any, engine: str, declared: str
 ) -> None:
     """Each type around each kind of cutoff: an instant is one, a local time is of --time-zone."""
-    postgres = _owner(server) == "postgres"
-    if postgres == declared.startswith("DATETIME") or (declared == "TIMESTAMPTZ" and not postgres):
-        pytest.skip("not a type of this server")
+    server = request.getfixturevalue(engine)
+    database = database_of(server)
+    postgres = engine == "postgresql"
     is_instant = declared == "TIMESTAMPTZ" or (declared == "TIMESTAMP" and not postgres)
     shown = {"DATE": 10, "DATETIME": 19, "TIMESTAMP": 26 if postgres else 19}.get(declared, 26)
-    first = 1 if is_instant and not postgres else FIRST
+    first = instants.SECOND if is_instant and not postgres else FIRST
     last = 2**31 * instants.SECOND - 1 if is_instant and not postgres else LAST
     with table_of(server, database, declared) as judge:
 
