@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-from geocache_cleanup import instants, prune
+from geocache_cleanup import instants, ledger, prune
 from geocache_cleanup.database import Backend, Target
 from geocache_cleanup.watch import Watch
 
@@ -61,7 +61,11 @@ def rehearse(backend: Backend, order: prune.Order, watch: Watch) -> prune.Result
     with backend.connect(write=True) as connection:
         target = backend.find(connection, order.table, order.time_column)
         backend.prove_writable(connection, target)
-    return prune.prune(backend, order, watch)
+        ledger.exists(connection)
+    result = prune.prune(backend, order, watch)
+    if target.guarded and result.deleted:
+        prune.rehearse(backend, order)
+    return result
 
 
 class _Tally:

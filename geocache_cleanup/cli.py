@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 import uuid
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
 
 import typer
 
@@ -75,7 +75,7 @@ def run(
 ) -> None:
     """Delete the stale rows in one transaction: what the service does."""
     run_id = os.environ.get("INVOCATION_ID") or uuid.uuid4().hex
-    edge = Edge(context.params, {**_RUN_FIELDS, "dry_run": dry_run, "run_id": run_id})
+    edge = Edge(context.params, {**_RUN_FIELDS, "dry_run": dry_run, "run_id": run_id}, context.args)
     with ladder(edge):
         _run(edge, dry_run=dry_run, run_id=run_id)
 
@@ -157,7 +157,7 @@ def check(
     as_json: bool = options.JSON,
 ) -> None:
     """Show the settings, the table, and what a run would delete; change nothing."""
-    edge = Edge(context.params, {})
+    edge = Edge(context.params, {}, context.args)
     with ladder(edge):
         _check(edge, as_json=as_json)
 
@@ -206,18 +206,19 @@ def history(
     as_json: bool = options.JSON,
 ) -> None:
     """Show past runs from the ledger."""
-    edge = Edge(context.params, {})
+    edge = Edge(context.params, {}, context.args)
     with ladder(edge):
         url = edge.database_url()
-        if _nothing_configured(edge):
-            return
-        from geocache_cleanup import ledger  # imports SQLAlchemy
-        from geocache_cleanup.database import open_backend
-
-        with open_backend(url, edge.watch).connect(write=False) as connection:
-            records = ledger.read(connection, limit)
-        rows = [record.as_json() for record in records]
+        rows = [] if _nothing_configured(edge) else _past_runs(edge, url, limit)
         typer.echo(json.dumps({"runs": rows}) if as_json else render.history(rows))
+
+
+def _past_runs(edge: Edge, url: "URL", limit: int) -> Sequence[Mapping[str, object]]:
+    from geocache_cleanup import ledger  # imports SQLAlchemy
+    from geocache_cleanup.database import open_backend
+
+    with open_backend(url, edge.watch).connect(write=False) as connection:
+        return [record.as_json() for record in ledger.read(connection, limit)]
 
 
 @app.command(cls=options.TextCommand)
@@ -232,7 +233,7 @@ def migrate(
     sql: bool = typer.Option(False, "--sql", help="Print the SQL instead of executing it."),
 ) -> None:
     """Create what is missing: the table, an index on the time column, the ledger."""
-    edge = Edge(context.params, {})
+    edge = Edge(context.params, {}, context.args)
     with ladder(edge):
         url = edge.database_url()
         from geocache_cleanup import migrate as work  # imports SQLAlchemy and Alembic

@@ -23,7 +23,8 @@ class Target:
     """The table to prune, as found in the database.
 
     ``numbers`` says whether the time column can hold numbers, ``index`` names an index that
-    leads with it. ``atomic`` is false where the engine cannot undo what an interrupted run did.
+    leads with it. ``atomic`` is false where the engine cannot undo what an interrupted run did,
+    ``guarded`` is true where triggers or foreign keys have a say in what may be deleted.
     """
 
     table: sa.sql.expression.TableClause
@@ -36,6 +37,7 @@ class Target:
     columns: Sequence[str]
     key: Sequence[str]
     atomic: bool = True
+    guarded: bool = False
 
 
 @dataclass(frozen=True)

@@ -28,14 +28,22 @@ _BUG_HINT = "this is a bug in geocache-cleanup; please report it with this event
 class Edge:
     """One command's settings, log, and clock, and the fields that all its events carry."""
 
-    def __init__(self, options: Mapping[str, object], fields: Mapping[str, object]) -> None:
-        """Take the options as they were given; nothing is read or checked yet."""
+    def __init__(
+        self,
+        options: Mapping[str, object],
+        fields: Mapping[str, object],
+        extra: Sequence[str] = (),
+    ) -> None:
+        """Take the options and arguments as they were given; nothing is read or checked yet."""
         self._options = options
+        self._extra = extra
         self.fields = dict(fields)
         self.secrets: set[str] = set()
         self.watch = Watch(float("inf"))
         self.given: Mapping[str, Given] = {}
-        self.events = EventLog(sys.stderr, "auto", None, os.environ.get("JOURNAL_STREAM"))
+        # A closed stderr is no reason not to prune; the ledger still has the record.
+        self._stream = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - to the end
+        self.events = EventLog(self._stream, "auto", None, os.environ.get("JOURNAL_STREAM"))
         self.settings: Settings
 
     def load(self) -> None:
@@ -44,11 +52,14 @@ class Edge:
         self.given = gather(self._options, os.environ, directory)
         log_format, log_level = self.given["log_format"].text, self.given["log_level"].text
         self.events = EventLog(
-            sys.stderr,
+            self._stream,
             log_format if log_format in LOG_FORMATS else "auto",
             log_level if log_level in LOG_LEVELS else None,
             os.environ.get("JOURNAL_STREAM"),
         )
+        if self._extra:
+            # Not repeated: it may be a URL whose option was forgotten.
+            raise SettingsError([f"{len(self._extra)} unexpected argument(s) after the command"])
         self.settings = resolve(self.given, dt.datetime.now(dt.UTC))
         self.watch.timeout = self.settings.timeout
 
@@ -99,10 +110,15 @@ def ladder(edge: Edge) -> Iterator[None]:
         _fail_softly(edge, stop)
     except CleanupError as error:
         _fail(edge, error.status, error.reason, error.hint, error)
+    except OSError as error:
+        reason = f"reading or writing failed: {error}"
+        _fail(edge, ExitStatus.IOERR, reason, "see where the output goes, and df", error)
     except Exception as error:  # noqa: BLE001 - a bug has to leave an event too
         text = "".join(traceback.format_exception(error))
         reason = f"{type(error).__name__}: {error}"
         _fail(edge, ExitStatus.SOFTWARE, reason, _BUG_HINT, error, traceback=edge.redact(text))
+    finally:
+        edge.watch.ignore()
 
 
 def _fail_softly(edge: Edge, stop: Interrupted) -> None:

@@ -64,8 +64,17 @@ LEDGER = define(sa.MetaData())
 
 
 def exists(connection: Connection) -> bool:
-    """Tell whether the database has a ledger."""
-    return sa.inspect(connection).has_table(NAME)
+    """Tell whether the database has a ledger; raise ConfigError if its name is taken."""
+    inspector = sa.inspect(connection)
+    if not inspector.has_table(NAME):
+        return False
+    found = {column["name"] for column in inspector.get_columns(NAME)}
+    if not found.issuperset(LEDGER.c.keys()):
+        raise ConfigError(
+            f"{NAME} is not the ledger that this version writes",
+            "rename it if it is not ours, then run geocache-cleanup migrate",
+        )
+    return True
 
 
 def write(connection: Connection, record: Record) -> None:

@@ -17,6 +17,9 @@ class _AsText:
 
     params: list[Any]
 
+    # Typer's own error would repeat them, and with them the password of a URL.
+    allow_extra_args = True
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         for parameter in self.params:

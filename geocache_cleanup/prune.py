@@ -1,5 +1,6 @@
 """The job itself: one transaction that deletes the stale rows and records the run."""
 
+import contextlib
 import dataclasses
 import datetime as dt
 import socket
@@ -75,15 +76,41 @@ def prune(
     with backend.connect(write=not order.dry_run) as connection:
         target = backend.find(connection, order.table, order.time_column)
         started()
-        total = _count(connection, target, None) if order.max_delete_percent < 100 else 0
-        result = _delete_all(backend, connection, target, order)
-        check_share(result.deleted, total, order.max_delete_percent)
+        result = _delete_guarded(backend, connection, target, order)
         result = dataclasses.replace(result, duration_seconds=round(watch.elapsed, 3))
         if not order.dry_run and ledger.exists(connection):
             ledger.write(connection, _record(order, result))
         # Past this point the run is committed, whatever arrives.
         watch.check()
     return dataclasses.replace(result, duration_seconds=round(watch.elapsed, 3))
+
+
+class _Undo(Exception):  # noqa: N818 - it ends a rehearsal, nothing is wrong
+    """Raised to roll a transaction back."""
+
+
+def rehearse(backend: Backend, order: Order) -> None:
+    """Delete the stale rows and undo it: only doing shows what triggers and foreign keys refuse.
+
+    Raise CleanupError if they would stop a run.
+    """
+    with contextlib.suppress(_Undo), backend.connect(write=True) as connection:
+        target = backend.find(connection, order.table, order.time_column)
+        _delete_guarded(backend, connection, target, dataclasses.replace(order, dry_run=False))
+        raise _Undo
+
+
+def _delete_guarded(
+    backend: Backend, connection: Connection, target: Target, order: Order
+) -> Result:
+    if order.max_delete_percent == 100:
+        return _delete_all(backend, connection, target, order)
+    total = _count(connection, target, None)
+    result = _delete_all(backend, connection, target, order)
+    # Cascades and triggers may have taken more rows of the table than were stale.
+    gone = total - _count(connection, target, None)
+    check_share(max(result.deleted, gone), total, order.max_delete_percent)
+    return result
 
 
 def _delete_all(backend: Backend, connection: Connection, target: Target, order: Order) -> Result:
@@ -109,9 +136,9 @@ def _count(connection: Connection, target: Target, condition: Optional[Condition
 
 def check_share(deleted: int, total: int, percent: int) -> None:
     """Raise DataError if ``deleted`` rows are more than ``percent`` of ``total``."""
-    if percent < 100 and deleted * 100 > total * percent:
+    if deleted * 100 > total * percent:
         raise DataError(
-            f"{deleted} of {total} rows are stale, more than the {percent} percent that "
+            f"a run would delete {deleted} of {total} rows, more than the {percent} percent that "
             "--max-delete-percent allows; nothing was deleted",
             "look at the system clock and at geocache-cleanup check; if it is right, raise the "
             "limit for one run",

@@ -85,28 +85,34 @@ class SQLite:
         # Quoting makes any path a valid part of a URI.
         mode = "rwc" if self._create else "rw"
         uri = f"file:{urllib.parse.quote(os.fsencode(os.path.abspath(self.path)))}?mode={mode}"
+        is_new = not os.path.exists(self.path)
         connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
+        if is_new and os.geteuid() == 0:
+            # What root makes in the directory of a service belongs to that service.
+            owner = os.stat(sqlite_errors.directory(self.path))
+            os.chown(self.path, owner.st_uid, owner.st_gid)
         connection.set_progress_handler(self._watch.over, _INSTRUCTIONS_PER_LOOK)
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        connection.execute("PRAGMA foreign_keys = ON")
+        # Setting the size of the cache reads the schema, and so may have to wait for others.
+        self._patiently(connection, f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._patiently(connection, "PRAGMA foreign_keys = ON")
         if not self._write:
-            connection.execute("PRAGMA query_only = ON")
+            self._patiently(connection, "PRAGMA query_only = ON")
         return connection
 
     def _begin(self, connection: Connection) -> None:
+        raw = sqlite_table.driver_connection(connection)
         if self._write:
-            self._patiently(connection, "BEGIN IMMEDIATE")
+            self._patiently(raw, "BEGIN IMMEDIATE")
             return
-        self._patiently(connection, "BEGIN")
+        self._patiently(raw, "BEGIN")
         # The first read takes the lock that the later ones then have.
-        self._patiently(connection, "SELECT count(*) FROM sqlite_master")
+        self._patiently(raw, "SELECT count(*) FROM sqlite_master")
 
     def _commit(self, connection: Connection) -> None:
-        self._patiently(connection, "COMMIT")
+        self._patiently(sqlite_table.driver_connection(connection), "COMMIT")
 
-    def _patiently(self, connection: Connection, statement: str) -> None:
+    def _patiently(self, raw: sqlite3.Connection, statement: str) -> None:
         """Execute a statement that may have to wait for the locks of others."""
-        raw = sqlite_table.driver_connection(connection)
         while True:
             try:
                 raw.execute(statement)

@@ -34,17 +34,18 @@ class _Meaning:
 _NO_PERMISSION = _Meaning(
     frozenset({sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}),
     PermissionRefusedError,
-    "no permission to write {path!r} or its directory: {text}",
+    "no permission for {path!r} or its directory: {text}",
     AS_OWNER,
+)
+_DAMAGED = _Meaning(
+    frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}),
+    DataError,
+    "{path!r} is damaged, encrypted, or no SQLite database: {text}",
+    "check it with: sqlite3 FILE 'PRAGMA integrity_check'; restore a backup",
 )
 _MEANINGS = (
     _NO_PERMISSION,
-    _Meaning(
-        frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}),
-        DataError,
-        "{path!r} is damaged, encrypted, or no SQLite database: {text}",
-        "check it with: sqlite3 FILE 'PRAGMA integrity_check'; restore a backup",
-    ),
+    _DAMAGED,
     _Meaning(
         frozenset({sqlite3.SQLITE_CONSTRAINT}),
         DataError,
@@ -71,12 +72,15 @@ _MEANINGS = (
         "see df, and the kernel's messages in journalctl -k",
     ),
 )
-_UNKNOWN_PART = _Meaning(
+_OTHER_SCHEMA = _Meaning(
     frozenset({sqlite3.SQLITE_ERROR}),
     ConfigError,
-    "the schema needs what this program does not have: {text}",
-    "a trigger, index or generated column uses a function or collation of the application",
+    "the schema of {path!r} does not allow it: {text}",
+    "see whether a trigger, index or generated column uses a function, collation or table that "
+    "only the application has, or --table is a virtual table",
 )
+# What SQLite says of statements that are wrong in themselves.
+_BUGS = ("near ", "unrecognized token", "incomplete input", "wrong number of arguments")
 
 
 def primary_code(error: BaseException) -> int:
@@ -90,8 +94,8 @@ def explain(error: BaseException, path: str) -> Optional[CleanupError]:
     meaning = next((meaning for meaning in _MEANINGS if code in meaning.codes), None)
     if code in _REFUSED and not _on_read_only_storage(path):
         meaning = _NO_PERMISSION
-    if code == sqlite3.SQLITE_ERROR and text.startswith(("no such", "unknown", "foreign key")):
-        meaning = _UNKNOWN_PART
+    if code == sqlite3.SQLITE_ERROR and not text.startswith(_BUGS):
+        meaning = _DAMAGED if "file format" in text else _OTHER_SCHEMA
     if meaning is None:
         return None
     return meaning.kind(meaning.sentence.format(path=path, text=text), meaning.hint)

@@ -43,6 +43,7 @@ def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> S
     if span.decides is stale.Decides.NONE_READABLE:
         return Search(stale=None, unreadable=where)
     raw = sa.cast(column, sa.LargeBinary)
+    must_read = sa.func.geocache_stale(raw) == 1
     written = {form: _is_written(column, form) for form in (_WITH_Z, _WITHOUT_ZONE)}
     decided = (
         {condition: sa.true() for condition in written.values()}
@@ -50,7 +51,7 @@ def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> S
         else {written[form]: column < text for form, text in _cutoffs(cutoff, zone).items()}
     )
     return Search(
-        stale=sa.and_(where, sa.case(*decided.items(), else_=sa.func.geocache_stale(raw) == 1)),
+        stale=sa.and_(where, sa.case(*decided.items(), else_=must_read) if decided else must_read),
         unreadable=sa.and_(
             where,
             sa.not_(sa.or_(*written.values())),
@@ -61,7 +62,10 @@ def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> S
 
 def _cutoffs(cutoff: int, zone: dt.tzinfo) -> Mapping[str, str]:
     """Write the cutoff, at the next full second, in the formats in which it can be compared."""
-    second = instants.to_datetime(-(-cutoff // instants.SECOND) * instants.SECOND)
+    try:
+        second = instants.to_datetime(-(-cutoff // instants.SECOND) * instants.SECOND)
+    except OverflowError:  # the last second of the calendar has none after it
+        return {}
     forms = (_WITH_Z, _WITHOUT_ZONE) if zone is dt.UTC else (_WITH_Z,)
     # strftime() of Python does not always write four digits of a year.
     return {form: second.strftime(form.replace("%Y", f"{second.year:04}")) for form in forms}

@@ -23,7 +23,13 @@ _RELATIONS = sa.text(
 _INDEX = sa.text(
     "SELECT list.name FROM pragma_index_list(:table) AS list"
     " JOIN pragma_index_xinfo(list.name) AS part ON part.seqno = 0"
-    " WHERE list.partial = 0 AND part.name = :column ORDER BY list.seq LIMIT 1"
+    " WHERE list.partial = 0 AND part.name = :column ORDER BY list.seq"
+)
+# Triggers of the table, and foreign keys that refer to it.
+_GUARDS = sa.text(
+    "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table COLLATE NOCASE"
+    " UNION ALL SELECT 1 FROM sqlite_master AS child, pragma_foreign_key_list(child.name) AS key"
+    " WHERE child.type = 'table' AND key.\"table\" = :table COLLATE NOCASE LIMIT 1"
 )
 # The names of the rowid; a column of the same name hides it.
 _ROWIDS = ("rowid", "_rowid_", "oid")
@@ -52,7 +58,8 @@ def find(connection: Connection, table: str, column: str) -> SQLiteTarget:
     key = [row.name for row in sorted(rows, key=lambda row: int(row.pk)) if row.pk]
     # An INTEGER PRIMARY KEY is the rowid itself: the table is its own index.
     is_rowid = key == [found.name] and found.type.upper() == "INTEGER"
-    index = connection.execute(_INDEX, {"table": name, "column": found.name}).scalar()
+    names = connection.execute(_INDEX, {"table": name, "column": found.name}).scalars().all()
+    index = next((index for index in names if _serves(connection, index, name, found.name)), None)
     return SQLiteTarget(
         table=clause,
         column=column_clause,
@@ -63,8 +70,22 @@ def find(connection: Connection, table: str, column: str) -> SQLiteTarget:
         index="the primary key" if is_rowid else index,
         columns=[row.name for row in rows],
         key=key,
+        guarded=bool(connection.execute(_GUARDS, {"table": name}).first()),
         rowid=_find_rowid(connection, clause, [row.name for row in rows]),
     )
+
+
+def _serves(connection: Connection, index: str, table: str, column: str) -> bool:
+    """Tell whether a range on the bare column can use an index: one of its own collation."""
+    statement = (
+        f"EXPLAIN SELECT 1 FROM {_quote(table)} INDEXED BY {_quote(index)}"
+        f" WHERE {_quote(table)}.{_quote(column)} < ''"
+    )
+    try:
+        driver_connection(connection).execute(statement)
+    except sqlite3.OperationalError:
+        return False
+    return True
 
 
 def _find_rowid(

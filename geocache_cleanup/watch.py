@@ -22,6 +22,11 @@ class Watch:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note)
 
+    def ignore(self) -> None:
+        """Ignore both from now on: the outcome is decided, and Python would die of a second one."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+
     def _note(self, number: int, _frame: Optional[FrameType]) -> None:
         self.signal = signal.Signals(number)
 
@@ -45,7 +50,7 @@ class Watch:
             raise Interrupted(self.signal.name)
         if self.elapsed >= self.timeout:
             raise TemporaryError(
-                f"the run did not finish within {self.timeout:g} seconds; nothing was deleted",
+                f"not finished within {self.timeout:g} seconds; nothing was changed",
                 "raise --timeout, or prune a backlog in steps: --retention-days 365 first, "
                 "then less",
             )

@@ -111,3 +111,22 @@ def command(
 def events(output: str) -> list[dict[str, Any]]:
     """Parse the events of a command's stderr: one JSON document a line, nothing else."""
     return [json.loads(line) for line in output.splitlines()]
+
+
+def hold(path: Path, lock: str, seconds: float) -> "subprocess.Popen[str]":
+    """Hold a lock on a SQLite file from another process; return once it is held."""
+    code = (
+        "import sqlite3, sys, time\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.execute(f'BEGIN {sys.argv[2]}')\n"
+        "print('held', flush=True)\n"
+        "time.sleep(float(sys.argv[3]))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(path), lock, str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process

@@ -1,0 +1,155 @@
+"""Ordinary states of a machine that are easily taken for bugs: each ends as documented."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+import support
+
+OLD, NEW = "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Return a database with a stale and a fresh row."""
+    path = tmp_path / "geo.db"
+    support.make_table(path, [("old", OLD), ("new", NEW)])
+    return path
+
+
+def url(path: Path) -> str:
+    """Return the option that names a SQLite file."""
+    return f"--database-url=sqlite:///{path}"
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_exclusive_lock_while_opening(database: Path, command: str) -> None:
+    """A lock that keeps even readers out is waited for from the first look on."""
+    holder = support.hold(database, "EXCLUSIVE", seconds=1.5)
+    done = support.command(command, url(database), "--timeout=30")
+    holder.wait()
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    [
+        "CREATE TRIGGER no BEFORE DELETE ON geo_cache BEGIN SELECT RAISE(ABORT, 'no'); END",
+        "CREATE TABLE notes (ip REFERENCES geo_cache (ip)); INSERT INTO notes VALUES ('old')",
+        "CREATE TABLE geocache_cleanup_runs (something)",
+    ],
+)
+def test_check_sees_what_would_stop_a_run(database: Path, obstacle: str) -> None:
+    """Triggers, foreign keys and a strange ledger stop both alike; no row goes."""
+    with support.connected(database) as connection:
+        connection.executescript(obstacle)
+    before = database.read_bytes()
+    statuses = [support.command(name, url(database)).returncode for name in ("check", "run")]
+    assert statuses in ([65, 65], [78, 78])
+    assert database.read_bytes() == before
+
+
+def test_guard_counts_what_cascades_take(tmp_path: Path) -> None:
+    """A stale row may take fresh rows of its own table along: the guard counts them too."""
+    path = tmp_path / "geo.db"
+    with support.connected(path) as connection:
+        connection.execute(
+            "CREATE TABLE geo_cache (ip PRIMARY KEY, last_seen,"
+            " parent REFERENCES geo_cache (ip) ON DELETE CASCADE)"
+        )
+        connection.execute(f"INSERT INTO geo_cache VALUES ('p', '{OLD}', NULL)")
+        for number in range(99):
+            connection.execute(f"INSERT INTO geo_cache VALUES ('c{number}', '{NEW}', 'p')")
+    for command in ("check", "run"):
+        done = support.command(command, url(path), "--max-delete-percent=5")
+        assert done.returncode == 65, done.stderr
+    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [100]
+
+
+def test_last_second_of_the_calendar(database: Path) -> None:
+    """The cutoff may be any instant that can be written."""
+    done = support.command("run", url(database), "--before=9999-12-31T23:59:59.5Z")
+    assert done.returncode == 0, done.stderr
+    assert support.fetch(database, "SELECT count(*) FROM geo_cache") == [0]
+
+
+def test_closed_stderr(database: Path) -> None:
+    """Without stderr there is no event, but the work is done."""
+    command = " ".join([*support.COMMAND, "run", url(database), "2>&-"])
+    assert (
+        subprocess.run(command, shell=True, env=support.environment(), check=False).returncode == 0
+    )  # noqa: S602 - a shell closes the stream
+    assert support.fetch(database, "SELECT ip FROM geo_cache") == ["new"]
+
+
+@pytest.mark.parametrize("command", ["check", "migrate --sql"])
+def test_full_output(database: Path, command: str) -> None:
+    """Output that cannot be written is a storage failure, not a bug."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*support.COMMAND, *command.split(), url(database)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=support.environment(),
+            check=False,
+        )
+    assert done.returncode == 74
+    assert support.events(done.stderr)[-1]["exit_status"] == 74
+
+
+def test_url_without_its_option() -> None:
+    """A URL given as an argument is refused and not repeated."""
+    done = support.command("run", "postgresql://user:hunter2@host/db")
+    (event,) = support.events(done.stderr)
+    assert (done.returncode, event["exit_status"]) == (2, 2)
+    assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "CREATE VIRTUAL TABLE geo_cache USING fts5 (ip, last_seen)",
+        "CREATE TABLE ix_geocache_cleanup_geo_cache_last_seen (x);"
+        "CREATE TABLE geo_cache (ip, last_seen)",
+    ],
+)
+def test_migration_that_the_schema_does_not_allow(tmp_path: Path, schema: str) -> None:
+    """A migration that cannot be applied is a matter of configuration, and changes nothing."""
+    path = tmp_path / "geo.db"
+    with support.connected(path) as connection:
+        connection.executescript(schema)
+    done = support.command("migrate", url(path))
+    assert done.returncode == 78, done.stderr
+    assert support.fetch(path, "SELECT name FROM sqlite_master WHERE name LIKE 'geocache%'") == []
+
+
+def test_index_of_another_collation_does_not_count(database: Path) -> None:
+    """An index that the comparison cannot use is as good as none."""
+    with support.connected(database) as connection:
+        connection.execute("DROP INDEX ix_last_seen")
+        connection.execute("CREATE INDEX nc ON geo_cache (last_seen COLLATE NOCASE)")
+    assert "created the index" in support.command("migrate", url(database)).stdout
+
+
+def test_second_signal(database: Path) -> None:
+    """A second signal, while the first is being answered, changes nothing."""
+    holder = support.hold(database, "IMMEDIATE", seconds=30)
+    process = subprocess.Popen(
+        [*support.COMMAND, "run", url(database)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=support.environment(),
+    )
+    time.sleep(1.5)
+    for _ in range(40):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.01)
+    _, output = process.communicate(timeout=30)
+    holder.kill()
+    holder.wait()
+    assert process.returncode == 0
+    assert support.events(output)[-1]["event"] == "geo_cache_cleanup_interrupted"
