@@ -113,14 +113,14 @@ def test_url_without_its_option() -> None:
     "schema",
     [
         "CREATE VIRTUAL TABLE geo_cache USING fts5 (ip, last_seen)",
-        "CREATE TABLE ix_geocache_cleanup_geo_cache_last_seen (x); CREATE TABLE geo_cache (last_seen)",
+        "CREATE TABLE geo_cache (last_seen); CREATE TABLE {index} (x)",
     ],
 )
 def test_migration_that_the_schema_does_not_allow(tmp_path: Path, schema: str) -> None:
     """A migration that cannot be applied is a matter of configuration, and changes nothing."""
     path = tmp_path / "geo.db"
     with support.connected(path) as connection:
-        connection.executescript(schema)
+        connection.executescript(schema.format(index="ix_geocache_cleanup_geo_cache_last_seen"))
     done = support.command("migrate", url(path))
     assert done.returncode == 78, done.stderr
     assert support.fetch(path, "SELECT name FROM sqlite_master WHERE name LIKE 'geocache%'") == []
