@@ -84,8 +84,10 @@ class MySQLWords:
         }.get(kind, text)
         return sa.literal_column(sql)
 
-    def whole_days(self, column: Column) -> Condition:
+    def whole_days(self, column: Column, kind: Kind) -> Optional[Condition]:
         """Leave out the likes of 2026-00-00 and 2026-02-31, which some modes let in."""
+        if kind is Kind.MOMENT:
+            return None
         last = sa.func.day(sa.func.last_day(column))
         return sa.func.coalesce(sa.func.day(column).between(1, last), sa.false())
 

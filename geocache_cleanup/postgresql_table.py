@@ -103,9 +103,13 @@ class PostgreSQLWords:
         }.get(kind, text)
         return sa.literal_column(sql)
 
-    def whole_days(self, column: Column) -> Condition:  # noqa: ARG002 - one signature for all engines
+    def whole_days(
+        self,
+        column: Column,  # noqa: ARG002 - one signature for all engines
+        kind: Kind,  # noqa: ARG002 - likewise
+    ) -> Optional[Condition]:
         """PostgreSQL stores no date that the calendar does not have."""
-        return sa.true()
+        return None
 
     def text(self, column: Column) -> Column:
         """See ``server_text.Phrases.text``."""

@@ -22,8 +22,8 @@ class Words(Phrases, Protocol):
     def literal(self, kind: Kind, text: str) -> Column:
         """Return a constant of the type that a kind of column has."""
 
-    def whole_days(self, column: Column) -> Condition:
-        """Return the condition that a native time is one of the calendar."""
+    def whole_days(self, column: Column, kind: Kind) -> Optional[Condition]:
+        """Return the condition that a native time is in the calendar, None if all are."""
 
 
 def searches(
@@ -91,10 +91,12 @@ def _native(target: ServerTarget, cutoff: int, zone: dt.tzinfo, words: Words) ->
     ]
     if not ranges:
         return [Search(stale=None, unreadable=column < first)]
-    real = words.whole_days(column)
-    found = sa.and_(sa.or_(*ranges), real)
-    before = sa.or_(*ranges, column < first)
-    return [Search(stale=found, unreadable=sa.and_(before, sa.or_(column < first, sa.not_(real))))]
+    stale = sa.or_(*ranges)
+    real = words.whole_days(column, kind)
+    if real is None:
+        return [Search(stale=stale, unreadable=column < first)]
+    unreal = sa.or_(column < first, sa.and_(stale, sa.not_(real)))
+    return [Search(stale=sa.and_(stale, real), unreadable=unreal)]
 
 
 def _rounded(span: bounds.Span, target: ServerTarget) -> tuple[int, int]:
