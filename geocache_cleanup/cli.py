@@ -132,12 +132,16 @@ def _report(edge: Edge, result: "Result", *, dry_run: bool) -> None:
     event, level = Event.RAN, "info" if result.deleted else "debug"
     if dry_run:
         event, level = Event.WOULD_RUN, "info"
-    elif result.unreadable:
+    elif result.unreadable or not result.atomic:
         level = "warning"
     verb = "Would delete" if dry_run else "Deleted"
-    unread = f"; {result.unreadable} times could not be read" if result.unreadable else ""
+    notes = f"; {result.unreadable} times could not be read" if result.unreadable else ""
+    if not result.atomic:
+        notes += (
+            "; the table's engine has no transactions: a run that is stopped leaves a part done"
+        )
     message = f"{verb} {result.deleted} rows of {edge.settings.table} from before"
-    edge.emit(event, level, f"{message} {edge.fields['cutoff']}{unread}", **vars(result))
+    edge.emit(event, level, f"{message} {edge.fields['cutoff']}{notes}", **result.as_fields())
 
 
 @app.command(cls=options.TextCommand)

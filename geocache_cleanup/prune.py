@@ -5,7 +5,7 @@ import dataclasses
 import datetime as dt
 import socket
 from dataclasses import dataclass
-from typing import Callable, ClassVar, Optional
+from typing import Callable, Mapping, Optional
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -49,19 +49,23 @@ class Order:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run did: rows deleted, values it could not read, transactions, seconds."""
+    """What a run did: rows deleted, values it could not read, transactions, seconds.
+
+    ``atomic`` is false on an engine that could not have undone it, had it been interrupted.
+    """
 
     deleted: int = 0
     unreadable: int = 0
     batches: int = 0
     duration_seconds: float = 0.0
-    atomic: ClassVar[bool] = True
+    atomic: bool = True
 
-
-class LastingResult(Result):
-    """What a run did on an engine that could not have undone it, had it been interrupted."""
-
-    atomic = False
+    def as_fields(self) -> Mapping[str, object]:
+        """Return the result as fields of an event: ``atomic`` only where it is out of order."""
+        fields = dataclasses.asdict(self)
+        if self.atomic:
+            del fields["atomic"]
+        return fields
 
 
 def prune(
@@ -123,8 +127,12 @@ def _delete_all(backend: Backend, connection: Connection, target: Target, order:
         # Counted afterwards, when the stale rows are out of the way.
         if search.unreadable is not None:
             unreadable += _count(connection, target, search.unreadable)
-    kind = Result if target.atomic else LastingResult
-    return kind(deleted=deleted, unreadable=unreadable, batches=0 if order.dry_run else 1)
+    return Result(
+        deleted=deleted,
+        unreadable=unreadable,
+        batches=0 if order.dry_run else 1,
+        atomic=target.atomic,
+    )
 
 
 def _count(connection: Connection, target: Target, condition: Optional[Condition]) -> int:

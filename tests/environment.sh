@@ -4,7 +4,18 @@
 #
 # On a fresh Debian, root gets what Python lacks there; others are told what to install.
 
-PACKAGES="python3 python3-venv"
+PYTHON_PACKAGES="python3 python3-venv"
+# For mysqlclient, which comes as source only.
+DRIVER_PACKAGES="gcc libc6-dev libmariadb-dev pkg-config python3-dev"
+
+can_install() {
+    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null
+}
+
+install_packages() {
+    apt-get update -q >&2
+    DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >&2
+}
 
 find_python() {
     for python in python3 python3.13 python3.12 python3.11; do
@@ -17,12 +28,11 @@ find_python() {
 }
 
 install_python() {
-    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-        echo "Python 3.11 or newer with venv is needed: apt-get install $PACKAGES" >&2
+    if ! can_install; then
+        echo "Python 3.11 or newer with venv is needed: apt-get install $PYTHON_PACKAGES" >&2
         return 1
     fi
-    apt-get update -q >&2
-    DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $PACKAGES >&2
+    install_packages $PYTHON_PACKAGES
 }
 
 environment() {
