@@ -127,7 +127,7 @@ def _fail_softly(edge: Edge, stop: Interrupted) -> None:
         "warning",
         f"Stopped by {stop.signal_name}; nothing was deleted",
         signal=stop.signal_name,
-        **edge_progress(edge),
+        **_nothing_done(edge),
     )
     # systemctl stop sends SIGTERM: that must leave no failed unit behind.
     raise typer.Exit(ExitStatus.OK if stop.signal_name == "SIGTERM" else ExitStatus.SIGINT)
@@ -148,7 +148,7 @@ def _fail(
         Event.FAILED,
         "error",
         f"Failed: {reason}",
-        **edge_progress(edge),
+        **_nothing_done(edge),
         exit_status=int(status),
         reason=reason,
         hint=hint,
@@ -158,7 +158,7 @@ def _fail(
     raise typer.Exit(int(status))
 
 
-def edge_progress(edge: Edge) -> Mapping[str, object]:
+def _nothing_done(edge: Edge) -> Mapping[str, object]:
     """Return what a run that came to nothing did: nothing, in so many seconds."""
     if "run_id" not in edge.fields:
         return {}

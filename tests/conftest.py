@@ -5,6 +5,6 @@ from hypothesis import HealthCheck, settings
 # pytest --hypothesis-profile=thorough is for CI and for changes to how times are read.
 settings.register_profile("quick", max_examples=150, deadline=None)
 settings.register_profile(
-    "thorough", max_examples=2_500, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "thorough", max_examples=1_500, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("quick")
