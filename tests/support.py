@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from geocache_cleanup.database import open_backend, parse_url
 from geocache_cleanup.instants import read_instant
 from geocache_cleanup.watch import Watch
 
+_CAP_SYS_ADMIN = 21  # see capabilities(7)
 CUTOFF = "2026-06-03T12:00:00Z"
 BANGUI_TABLE = (
     "CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, country_code TEXT, country_name TEXT,"
@@ -111,6 +113,13 @@ def command(
 def events(output: str) -> list[dict[str, Any]]:
     """Parse the events of a command's stderr: one JSON document a line, nothing else."""
     return [json.loads(line) for line in output.splitlines()]
+
+
+def may_mount() -> bool:
+    """Tell whether this is a root that may mount file systems, which one in a container is not."""
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return os.geteuid() == 0 and found is not None and bool(int(found[1], 16) >> _CAP_SYS_ADMIN & 1)
 
 
 def hold(path: Path, lock: str, seconds: float) -> "subprocess.Popen[str]":
