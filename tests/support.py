@@ -17,6 +17,8 @@ from geocache_cleanup.instants import read_instant
 from geocache_cleanup.watch import Watch
 
 _CAP_SYS_ADMIN = 21  # see capabilities(7)
+# Seconds within which a signal is answered for sure: one, on a machine busy with other things.
+PROMPT = 5.0
 CUTOFF = "2026-06-03T12:00:00Z"
 BANGUI_TABLE = (
     "CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, country_code TEXT, country_name TEXT,"

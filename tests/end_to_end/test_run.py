@@ -144,7 +144,7 @@ def test_locked_for_ever(database: Path) -> None:
         connection.execute("BEGIN EXCLUSIVE")
         began = time.monotonic()
         done = support.command("run", url(database), "--timeout", "2")
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 2 + support.PROMPT
     event = support.events(done.stderr)[-1]
     assert (done.returncode, event["retryable"]) == (75, True)
     assert "locked" in event["reason"]
@@ -202,7 +202,7 @@ def test_signals(database: Path, number: signal.Signals, status: int, where: str
     assert (process.returncode, event["event"]) == (status, "geo_cache_cleanup_interrupted")
     assert (event["level"], event["deleted"]) == ("warning", 0)
     assert count(database) == ROWS
-    assert answered < 1.5  # a second, and what a busy machine adds to it
+    assert answered < support.PROMPT
 
 
 def test_kill_at_any_moment(database: Path) -> None:
