@@ -5,9 +5,11 @@ import datetime as dt
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
@@ -119,9 +121,23 @@ def events(output: str) -> list[dict[str, Any]]:
 
 def may_mount() -> bool:
     """Tell whether this is a root that may mount file systems, which one in a container is not."""
-    status = Path("/proc/self/status").read_text()
-    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", _status(os.getpid()), re.MULTILINE)
     return os.geteuid() == 0 and found is not None and bool(int(found[1], 16) >> _CAP_SYS_ADMIN & 1)
+
+
+def wait_until_it_listens(process: "subprocess.Popen[str]") -> None:
+    """Return once a process has a handler of its own for SIGTERM."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", _status(process.pid), re.MULTILINE)
+        if found and int(found[1], 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the process has not come to listen for signals")
+
+
+def _status(pid: int) -> str:
+    return Path(f"/proc/{pid}/status").read_text()
 
 
 def hold(path: Path, lock: str, seconds: float) -> "subprocess.Popen[str]":

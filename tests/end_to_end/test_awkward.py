@@ -143,7 +143,7 @@ def test_second_signal(database: Path) -> None:
         text=True,
         env=support.environment(),
     )
-    time.sleep(1.5)
+    support.wait_until_it_listens(process)
     for _ in range(40):
         process.send_signal(signal.SIGTERM)
         time.sleep(0.01)

@@ -187,7 +187,8 @@ def test_signals(database: Path, number: signal.Signals, status: int, where: str
     process = start(database)
     assert process.stderr is not None
     if where == "lock":
-        time.sleep(1.5)
+        support.wait_until_it_listens(process)
+        time.sleep(0.5)
     else:
         assert "geo_cache_cleanup_started" in process.stderr.readline()
         time.sleep(0.1)

@@ -159,6 +159,12 @@ def test_the_nodes_agree_after_a_run_beside_writers(cluster: Sequence[Node], dat
     assert rows == [(application.written,)]
 
 
+def pauses(node: Node) -> int:
+    """Return how many statements wait in a trigger's SLEEP()."""
+    statement = "SELECT count(*) FROM information_schema.processlist WHERE state = 'User sleep'"
+    return int(node.query(statement)[0][0])
+
+
 def test_a_certification_conflict_is_tried_again(cluster: Sequence[Node], database: str) -> None:
     """The application refreshes a row elsewhere before the run commits: 75, then success."""
     cluster[0].query(
@@ -168,7 +174,7 @@ def test_a_certification_conflict_is_tried_again(cluster: Sequence[Node], databa
     )
     url = text_of(cluster[0].url(database, tcp=True))
     command = Command("run", BEFORE, url=url)
-    time.sleep(2)
+    wait_until("the pause", lambda: pauses(cluster[0]))
     cluster[1].query("UPDATE geo_cache SET last_seen = '2026-06-01' WHERE ip = 5", database)
     outcome = command.end()
     assert (outcome.status, outcome.last["retryable"]) == (75, True), outcome.last
@@ -214,7 +220,7 @@ def test_a_node_killed_in_mid_run(cluster: Sequence[Node], database: str) -> Non
         database,
     )
     command = Command("run", BEFORE, url=text_of(cluster[2].url(database, tcp=True)))
-    time.sleep(1.5)
+    wait_until("the pause", lambda: pauses(cluster[2]))
     cluster[2].stop(signal.SIGKILL)
     outcome = command.end()
     assert (outcome.status, outcome.last["retryable"]) == (69, True), outcome.last

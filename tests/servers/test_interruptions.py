@@ -109,7 +109,7 @@ def test_a_trigger_of_another_user_cannot_hold_the_run_up(mariadb: Any, database
         "CREATE TRIGGER t BEFORE DELETE ON geo_cache FOR EACH ROW DO SLEEP(0.01)", database
     )
     command = Command("run", BEFORE, url=text_of(mariadb.url(database, driver="mysql+pymysql")))
-    time.sleep(1.5)
+    wait_until("the deletion", lambda: sessions(mariadb, database))
     sent = time.monotonic()
     command.process.send_signal(signal.SIGTERM)
     assert command.end().status == 0
@@ -228,7 +228,8 @@ def test_a_host_that_never_answers(server: Any, filled: str) -> None:
             outcome.last
         )
         command = Command("run", url=text_of(url))
-        time.sleep(1)
+        support.wait_until_it_listens(command.process)
+        time.sleep(0.5)
         command.process.send_signal(signal.SIGTERM)
         sent = time.monotonic()
         assert command.end().status == 0
