@@ -96,7 +96,7 @@ SETTINGS: Mapping[str, Setting] = {
         Setting(
             "batch_seconds",
             "0",
-            "0: one transaction. More: a series of transactions of about that many seconds.",
+            "0: one transaction; nothing else is available yet.",
             readers.not_yet("0"),
         ),
         Setting(
@@ -105,7 +105,9 @@ SETTINGS: Mapping[str, Setting] = {
             "Fail and delete nothing if a run would delete more of the table than this.",
             readers.whole(1, 100, "percent"),
         ),
-        Setting("metrics_file", None, "Prometheus text file to replace.", readers.not_yet(None)),
+        Setting(
+            "metrics_file", None, "Prometheus text file; not available yet.", readers.not_yet(None)
+        ),
         Setting(
             "log_format",
             "auto",
