@@ -7,6 +7,7 @@ from typing import Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from geocache_cleanup import instants
 from geocache_cleanup.errors import ConfigError
 
 NAME = "geocache_cleanup_runs"
@@ -36,7 +37,8 @@ class Record:
     def as_json(self) -> dict[str, object]:
         """Return the record with its times as RFC 3339 text."""
         times = {"started_at": self.started_at, "cutoff": self.cutoff}
-        return {**vars(self), **{key: _rfc3339(value) for key, value in times.items()}}
+        written = {key: instants.render(instants.of_datetime(time)) for key, time in times.items()}
+        return {**vars(self), **written}
 
 
 def define(metadata: sa.MetaData) -> sa.Table:
@@ -109,7 +111,3 @@ def _naive(moment: dt.datetime) -> dt.datetime:
 
 def _aware(moment: dt.datetime) -> dt.datetime:
     return moment.replace(tzinfo=dt.UTC)
-
-
-def _rfc3339(moment: dt.datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

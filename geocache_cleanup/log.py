@@ -2,7 +2,6 @@
 
 import datetime as dt
 import logging
-import sys
 from typing import Any, Mapping, Optional, TextIO
 
 from geocache_cleanup import __version__, journal
@@ -106,8 +105,3 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in text
     )
-
-
-def fallback() -> EventLog:
-    """Return a log for when the settings of the log itself are wrong."""
-    return EventLog(sys.stderr, "auto", None, None)

@@ -16,7 +16,7 @@ from geocache_cleanup.server_table import (
     choose,
     choose_column,
     kind_of,
-    stored,
+    read_values,
 )
 from geocache_cleanup.server_text import Column
 
@@ -193,12 +193,9 @@ def _index(parts: Sequence[Mapping[str, Any]], column: str) -> Optional[str]:
 
 
 def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:
-    """Yield every stored time as it is, with the number of rows that hold it."""
+    """See ``database.Backend.values``."""
     assert isinstance(target, ServerTarget)
-    statement = sa.select(_shown(target), sa.func.count()).group_by(sa.literal_column("1"))
-    stream = connection.execution_options(stream_results=True)
-    for value, rows in stream.execute(statement.select_from(target.table)):
-        yield stored(value, target.kind), rows
+    return read_values(connection, target, _shown(target))
 
 
 def _shown(target: ServerTarget) -> Column:

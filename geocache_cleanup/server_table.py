@@ -3,9 +3,10 @@
 import enum
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Callable, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from geocache_cleanup.database import Target
 from geocache_cleanup.errors import ConfigError
@@ -112,3 +113,13 @@ def stored(value: object, kind: Kind) -> Stored:
         return str(value).encode()
     assert value is None or isinstance(value, (int, float, str, bytes))
     return value
+
+
+def read_values(
+    connection: Connection, target: ServerTarget, shown: "sa.sql.expression.ColumnElement[Any]"
+) -> Iterator[tuple[Stored, int]]:
+    """Yield every stored time as the engine shows it, with the number of rows that hold it."""
+    statement = sa.select(shown, sa.func.count()).group_by(sa.literal_column("1"))
+    stream = connection.execution_options(stream_results=True)
+    for value, rows in stream.execute(statement.select_from(target.table)):
+        yield stored(value, target.kind), rows
