@@ -91,8 +91,9 @@ def _run(edge: Edge, *, dry_run: bool, run_id: str) -> None:
     url = edge.database_url()
     if _nothing_configured(edge):
         return
-    from geocache_cleanup import prune  # imports SQLAlchemy
+    from geocache_cleanup import batches, prune  # these import SQLAlchemy
     from geocache_cleanup.database import open_backend
+    from geocache_cleanup.progress import ShownProgress
 
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     notifier.extend_timeout(settings.timeout + _GRACE)
@@ -100,11 +101,11 @@ def _run(edge: Edge, *, dry_run: bool, run_id: str) -> None:
     rows = f"rows of {settings.table} from before {edge.fields['cutoff']}"
 
     def started() -> None:
-        notifier.status(f"Deleting {rows}")
         edge.emit(Event.STARTED, "debug", f"Looking for {rows}")
 
     order = prune.Order.of(settings, dry_run=dry_run, run_id=run_id)
-    result = prune.prune(open_backend(url, edge.watch), order, edge.watch, started)
+    with ShownProgress(rows, started, notifier, edge.terminal) as progress:
+        result = batches.run(open_backend(url, edge.watch), order, edge.watch, progress)
     _report(edge, result, dry_run=dry_run)
     notifier.status(f"{result.deleted} rows deleted")
 

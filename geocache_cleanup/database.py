@@ -13,6 +13,8 @@ from geocache_cleanup.instants import Stored
 if TYPE_CHECKING:
     import datetime as dt
 
+    from geocache_cleanup.backlog import Backlog
+    from geocache_cleanup.stale import Span
     from geocache_cleanup.watch import Watch
 
 Condition = sa.sql.expression.ColumnElement[bool]
@@ -44,21 +46,29 @@ class Target:
 class Search:
     """One part of the search: exact conditions for stale rows and for unreadable ones.
 
-    None means that there can be none.
+    None means that there can be none. ``span`` bounds both in the order of an index, if one is
+    to be used.
     """
 
     stale: Optional[Condition]
     unreadable: Optional[Condition] = None
+    span: Optional["Span"] = None
 
 
 class Backend(Protocol):
     """One database; every method raises CleanupError for what the admin can change."""
 
-    def connect(self, *, write: bool) -> ContextManager[Connection]:
-        """Open a connection inside a transaction: committed at the end, undone by any error.
+    def open(self, *, write: bool) -> ContextManager[Connection]:
+        """Open a connection, for ``transaction``. Raise Interrupted after a signal."""
 
-        With ``write`` the write lock is held from the start. Raise Interrupted after a signal.
+    def transaction(self, connection: Connection, *, write: bool) -> ContextManager[None]:
+        """Open a transaction: committed at the end, undone by any error.
+
+        With ``write`` the write lock is held from the start.
         """
+
+    def connect(self, *, write: bool) -> ContextManager[Connection]:
+        """Open a connection inside a transaction."""
 
     def find(self, connection: Connection, table: str, column: str) -> Target:
         """Look the table up; raise ConfigError naming what there is instead."""
@@ -71,11 +81,34 @@ class Backend(Protocol):
     def deletion(self, target: Target, condition: Condition) -> sa.sql.expression.Delete:
         """Return the statement that deletes the rows of a condition fastest."""
 
+    def backlog(
+        self,
+        connection: Connection,
+        target: Target,
+        searches: Sequence[Search],
+        seconds: float,
+    ) -> "Backlog":
+        """Find the stale rows, in transactions of no more than ``seconds`` where others wait."""
+
+    def between(self, connection: Connection) -> None:
+        """Do what is due after a batch, while the write lock is free."""
+
+    def spare_pages(self, connection: Connection) -> Optional[int]:
+        """Return what grows by one with each page that is freed; None if nothing tells."""
+
     def prove_writable(self, connection: Connection, target: Target) -> None:
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""
 
     def values(self, connection: Connection, target: Target) -> Iterable[tuple[Stored, int]]:
         """Yield every stored time as it is, with the number of rows that hold it."""
+
+
+def count_rows(connection: Connection, target: Target, condition: Optional[Condition]) -> int:
+    """Count the rows of a condition, or all of them."""
+    statement = sa.select(sa.func.count()).select_from(target.table)
+    if condition is not None:
+        statement = statement.where(condition)
+    return int(connection.execute(statement).scalar_one())
 
 
 def parse_url(text: str) -> URL:

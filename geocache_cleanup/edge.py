@@ -1,17 +1,18 @@
 """The edge of a command: settings in, events and an exit status out, one ladder of errors."""
 
 import contextlib
+import dataclasses
 import datetime as dt
 import os
 import re
 import sys
 import traceback
 import urllib.parse
-from typing import TYPE_CHECKING, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Iterator, Mapping, Optional, Sequence, TextIO
 
 import typer
 
-from geocache_cleanup.errors import CleanupError, ExitStatus, Interrupted, SettingsError
+from geocache_cleanup.errors import CleanupError, ExitStatus, Interrupted, Partial, SettingsError
 from geocache_cleanup.events import Event
 from geocache_cleanup.log import EventLog
 from geocache_cleanup.resolve import Given, gather, resolve
@@ -90,6 +91,11 @@ class Edge:
         """Log an event with the fields that all events of this command have."""
         self.events.emit(event, level, message, {**self.fields, **fields})
 
+    @property
+    def terminal(self) -> Optional[TextIO]:
+        """Where to show people how a long run gets on; None where no person looks on."""
+        return self._stream if self._stream.isatty() else None
+
     def redact(self, text: str) -> str:
         """Take the secrets out of text that came from a library."""
         for secret in sorted(self.secrets, key=len, reverse=True):
@@ -125,9 +131,9 @@ def _fail_softly(edge: Edge, stop: Interrupted) -> None:
     edge.emit(
         Event.INTERRUPTED,
         "warning",
-        f"Stopped by {stop.signal_name}; nothing was deleted",
+        f"Stopped by {stop.signal_name}; {_outcome(stop.partial)}",
         signal=stop.signal_name,
-        **_nothing_done(edge),
+        **_done(edge, stop.partial),
     )
     # systemctl stop sends SIGTERM: that must leave no failed unit behind.
     raise typer.Exit(ExitStatus.OK if stop.signal_name == "SIGTERM" else ExitStatus.SIGINT)
@@ -142,13 +148,16 @@ def _fail(
     **fields: object,
 ) -> None:
     reason = edge.redact(reason)
+    partial = error.partial if isinstance(error, CleanupError) else None
+    if partial:
+        reason += f"; {_outcome(partial)}"
     if isinstance(error, SettingsError):
         fields["problems"] = list(error.problems)
     edge.emit(
         Event.FAILED,
         "error",
         f"Failed: {reason}",
-        **_nothing_done(edge),
+        **_done(edge, partial),
         exit_status=int(status),
         reason=reason,
         hint=hint,
@@ -158,13 +167,20 @@ def _fail(
     raise typer.Exit(int(status))
 
 
-def _nothing_done(edge: Edge) -> Mapping[str, object]:
-    """Return what a run that came to nothing did: nothing, in so many seconds."""
+def _outcome(partial: Optional[Partial]) -> str:
+    if partial is None or not partial.batches:
+        return "nothing was deleted"
+    return (
+        f"{partial.deleted} rows were deleted in {partial.batches} batches, "
+        f"{partial.remaining} remain"
+    )
+
+
+def _done(edge: Edge, partial: Optional[Partial]) -> Mapping[str, object]:
+    """Return what a run that ended early did: nothing, or some batches, in so many seconds."""
     if "run_id" not in edge.fields:
         return {}
-    return {
-        "deleted": 0,
-        "unreadable": 0,
-        "batches": 0,
-        "duration_seconds": round(edge.watch.elapsed, 3),
-    }
+    done = {"deleted": 0, "unreadable": 0, "batches": 0}
+    if partial is not None:
+        done = dataclasses.asdict(partial)
+    return {**done, "duration_seconds": round(edge.watch.elapsed, 3)}

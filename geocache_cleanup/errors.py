@@ -5,7 +5,8 @@ transient ones and leaves the rest to the admin.
 """
 
 import enum
-from typing import ClassVar, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Optional, Sequence
 
 
 class ExitStatus(enum.IntEnum):
@@ -29,10 +30,21 @@ class ExitStatus(enum.IntEnum):
         return self in {ExitStatus.UNAVAILABLE, ExitStatus.IOERR, ExitStatus.TEMPFAIL}
 
 
+@dataclass(frozen=True)
+class Partial:
+    """What is kept of a run in batches that ended early, and how many stale rows remain."""
+
+    deleted: int
+    unreadable: int
+    batches: int
+    remaining: int
+
+
 class CleanupError(Exception):
     """Never raised directly: an expected end, with its reason and what the admin should do."""
 
     status: ClassVar[ExitStatus]
+    partial: Optional[Partial] = None
 
     def __init__(self, reason: str, hint: str) -> None:
         super().__init__(reason)
@@ -80,6 +92,10 @@ class TemporaryError(CleanupError):
     status = ExitStatus.TEMPFAIL
 
 
+class DeadlineError(TemporaryError):
+    """The time that --timeout gives is over."""
+
+
 class PermissionRefusedError(CleanupError):
     """The user, or the database account, may not do this."""
 
@@ -94,6 +110,8 @@ class ConfigError(CleanupError):
 
 class Interrupted(Exception):  # noqa: N818 - a signal is not an error
     """SIGTERM or SIGINT asked the run to stop; nothing of the open transaction was kept."""
+
+    partial: Optional[Partial] = None
 
     def __init__(self, signal_name: str) -> None:
         super().__init__(signal_name)

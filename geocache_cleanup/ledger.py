@@ -2,7 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -79,16 +79,18 @@ def exists(connection: Connection) -> bool:
     return True
 
 
-def write(connection: Connection, record: Record) -> None:
-    """Add a run, and drop the runs that are older than ``KEPT_DAYS`` days."""
-    started = _naive(record.started_at)
-    connection.execute(
-        sa.insert(LEDGER).values(
-            **{**vars(record), "started_at": started, "cutoff": _naive(record.cutoff)}
-        )
-    )
-    oldest = started - dt.timedelta(days=KEPT_DAYS)
+def write(connection: Connection, record: Record) -> int:
+    """Add a run, and drop the runs that are older than ``KEPT_DAYS`` days; return the run's id."""
+    added = connection.execute(sa.insert(LEDGER).values(**_stored(record)))
+    oldest = _naive(record.started_at) - dt.timedelta(days=KEPT_DAYS)
     connection.execute(sa.delete(LEDGER).where(LEDGER.c.started_at < oldest))
+    key: Any = added.inserted_primary_key
+    return int(key[0])
+
+
+def update(connection: Connection, number: int, record: Record) -> None:
+    """Put a run in the place of what was written of it before, under the id of ``write``."""
+    connection.execute(sa.update(LEDGER).where(LEDGER.c.id == number).values(**_stored(record)))
 
 
 def read(connection: Connection, limit: int) -> Sequence[Record]:
@@ -103,6 +105,11 @@ def read(connection: Connection, limit: int) -> Sequence[Record]:
         Record(**{**row, "started_at": _aware(row.started_at), "cutoff": _aware(row.cutoff)})
         for row in connection.execute(statement.limit(limit)).mappings()
     ]
+
+
+def _stored(record: Record) -> Mapping[str, object]:
+    times = {"started_at": _naive(record.started_at), "cutoff": _naive(record.cutoff)}
+    return {**vars(record), **times}
 
 
 def _naive(moment: dt.datetime) -> dt.datetime:

@@ -7,9 +7,12 @@ import os
 import secrets
 from typing import Any, Optional, Sequence
 
+import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from geocache_cleanup import mysql_table, server_errors
+from geocache_cleanup.backlog import Backlog, CountedBacklog
+from geocache_cleanup.database import Condition, Target, count_rows
 from geocache_cleanup.errors import CleanupError, ConfigError
 from geocache_cleanup.server import Mode, Server, lock_seconds, one_line
 from geocache_cleanup.server_table import ServerTarget
@@ -48,6 +51,17 @@ class MySQL(Server):
         relation = mysql_table.find_table(connection, table)
         self.lock(connection, f"{relation.schema}.{relation.name}", relation.identity)
         return mysql_table.describe(connection, relation, column)
+
+    def stale_rows(
+        self, connection: Connection, target: Target, stale: Condition, unreadable: int
+    ) -> Backlog:
+        """See ``Server.stale_rows``."""
+
+        def some(rows: int) -> sa.sql.expression.Delete:
+            # SQLAlchemy has a limit for DELETE only since 2.0.37.
+            return sa.delete(target.table).where(stale, sa.text(f"TRUE LIMIT {rows}"))
+
+        return CountedBacklog(count_rows(connection, target, stale), unreadable, some)
 
     def options(self, seconds: int) -> dict[str, object]:
         """See ``Server.options``. The mode of the server would decide what a cast may do."""

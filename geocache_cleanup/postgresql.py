@@ -6,6 +6,8 @@ from typing import Any, Optional, Sequence
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import postgresql_table, server_errors
+from geocache_cleanup.backlog import Backlog, KeyedBacklog, Keys
+from geocache_cleanup.database import Condition, Target
 from geocache_cleanup.errors import CleanupError
 from geocache_cleanup.server import Mode, Server, lock_seconds, one_line
 from geocache_cleanup.server_table import ServerTarget
@@ -34,6 +36,17 @@ class PostgreSQL(Server):
         relation = postgresql_table.find_table(connection, table)
         self.lock(connection, table, relation.identity)
         return postgresql_table.describe(connection, relation, column)
+
+    def stale_rows(
+        self, connection: Connection, target: Target, stale: Condition, unreadable: int
+    ) -> Backlog:
+        """See ``Server.stale_rows``: by place, so that a batch touches few pages."""
+        keys = Keys()
+        for place in postgresql_table.places(connection, target, stale):
+            keys.add(place)
+        return KeyedBacklog(
+            keys, unreadable, lambda some: postgresql_table.delete_places(target, stale, some)
+        )
 
     def options(self, seconds: int) -> dict[str, object]:
         """See ``Server.options``. A host that has gone without a word is noticed by probes."""

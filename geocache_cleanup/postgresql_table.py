@@ -1,6 +1,6 @@
 """What a PostgreSQL table holds, and how PostgreSQL says what a search needs."""
 
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -207,3 +207,25 @@ def _shown(target: ServerTarget) -> Column:
     if target.kind is Kind.FLOAT:
         return sa.cast(column, sa.Float(53))
     return column if target.kind in {Kind.WHOLE, Kind.DECIMAL} else sa.cast(column, sa.Text)
+
+
+def places(connection: Connection, target: Target, condition: Condition) -> Iterator[int]:
+    """Yield where each row of a condition lies: its page's number, and its own in the page."""
+    statement: Any = sa.select(sa.literal_column("ctid::text")).select_from(target.table)
+    stream = connection.execution_options(stream_results=True)
+    for (text,) in stream.execute(statement.where(condition)):
+        page, _, number = text[1:-1].partition(",")
+        yield int(page) << 16 | int(number)
+
+
+def delete_places(
+    target: Target, condition: Condition, places: Sequence[int]
+) -> sa.sql.expression.Delete:
+    """Return the statement that deletes the rows of a condition in some places.
+
+    A place may meanwhile hold another row, and each part of a partitioned table has it: the
+    condition decides.
+    """
+    array = "{" + ",".join(f'"({place >> 16},{place & 0xFFFF})"' for place in places) + "}"
+    in_places = sa.text("ctid = ANY(CAST(:places AS tid[]))").bindparams(places=array)
+    return sa.delete(target.table).where(condition, in_places)

@@ -5,16 +5,18 @@ import dataclasses
 import datetime as dt
 import socket
 from dataclasses import dataclass
-from typing import Callable, Mapping, Optional
+from typing import Mapping, Optional
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import __version__, instants, ledger
-from geocache_cleanup.database import Backend, Condition, Target
-from geocache_cleanup.errors import DataError
+from geocache_cleanup.database import Backend, Target, count_rows
+from geocache_cleanup.errors import CleanupError, DataError, DeadlineError
 from geocache_cleanup.settings import Settings
 from geocache_cleanup.watch import Watch
+
+# The run is late already.
+_SECONDS_TO_COUNT = 1.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Order:
     max_delete_percent: int
     dry_run: bool
     run_id: str
+    timeout: float = 60.0
+    batch_seconds: float = 0.0
 
     @classmethod
     def of(cls, settings: Settings, *, dry_run: bool, run_id: str) -> "Order":
@@ -44,6 +48,8 @@ class Order:
             max_delete_percent=settings.max_delete_percent,
             dry_run=dry_run,
             run_id=run_id,
+            timeout=settings.timeout,
+            batch_seconds=settings.batch_seconds,
         )
 
 
@@ -52,6 +58,7 @@ class Result:
     """What a run did: rows deleted, values it could not read, transactions, seconds.
 
     ``atomic`` is false on an engine that could not have undone it, had it been interrupted.
+    ``freed_pages`` are pages of a SQLite file that new rows can use; elsewhere it is None.
     """
 
     deleted: int = 0
@@ -59,34 +66,68 @@ class Result:
     batches: int = 0
     duration_seconds: float = 0.0
     atomic: bool = True
+    freed_pages: Optional[int] = None
 
     def as_fields(self) -> Mapping[str, object]:
-        """Return the result as fields of an event: ``atomic`` only where it is out of order."""
-        fields = dataclasses.asdict(self)
-        if self.atomic:
-            del fields["atomic"]
-        return fields
+        """Return the result as fields of an event, without those that have nothing to say."""
+        silent = {"atomic": True, "freed_pages": None}
+        return {
+            name: value
+            for name, value in dataclasses.asdict(self).items()
+            if name not in silent or value != silent[name]
+        }
 
 
-def prune(
-    backend: Backend, order: Order, watch: Watch, started: Callable[[], None] = lambda: None
-) -> Result:
+class Progress:
+    """Hears how a run gets on; this one ignores it."""
+
+    def started(self) -> None:
+        """Note that the table is found and, unless this is a dry run, was locked."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Note how many of the stale rows have been dealt with."""
+
+
+SILENT = Progress()
+
+
+def prune(backend: Backend, order: Order, watch: Watch, progress: Progress = SILENT) -> Result:
     """Delete the stale rows, all or none of them, or count them with ``dry_run``.
 
-    ``started`` is called once the table is found and, unless this is a dry run, locked.
     Raise CleanupError if anything stops the run, Interrupted after a signal; the database is
     then as it was.
     """
-    with backend.connect(write=not order.dry_run) as connection:
-        target = backend.find(connection, order.table, order.time_column)
-        started()
-        result = _delete_guarded(backend, connection, target, order)
-        result = dataclasses.replace(result, duration_seconds=round(watch.elapsed, 3))
-        if not order.dry_run and ledger.exists(connection):
-            ledger.write(connection, _record(order, result))
-        # Past this point the run is committed, whatever arrives.
-        watch.check()
+    target = None
+    try:
+        with backend.connect(write=not order.dry_run) as connection:
+            target = backend.find(connection, order.table, order.time_column)
+            progress.started()
+            result = _delete_and_record(backend, connection, target, order, watch)
+            # Past this point the run is committed, whatever arrives.
+            watch.check()
+    except DeadlineError as error:
+        if target is None or order.dry_run:
+            raise  # it never came to delete anything
+        raise _too_slow(backend, order, watch, error) from None
     return dataclasses.replace(result, duration_seconds=round(watch.elapsed, 3))
+
+
+def _too_slow(backend: Backend, order: Order, watch: Watch, error: DeadlineError) -> DeadlineError:
+    """Say how much there is to do, unless that takes long as well."""
+    watch.extend(_SECONDS_TO_COUNT)
+    stale = "more stale rows than can be counted quickly"
+    with contextlib.suppress(CleanupError):
+        with backend.connect(write=False) as connection:
+            target = backend.find(connection, order.table, order.time_column)
+            counted = _delete_all(
+                backend, connection, target, dataclasses.replace(order, dry_run=True)
+            )
+        stale = f"{counted.deleted} stale rows"
+    return DeadlineError(
+        f"{error.reason}: there are {stale}; nothing was deleted",
+        f"use --batch-seconds {min(1.0, order.timeout / 10):g}, which deletes them in a series of "
+        "transactions and goes on where the last run stopped; or raise --timeout",
+    )
 
 
 class _Undo(Exception):  # noqa: N818 - it ends a rehearsal, nothing is wrong
@@ -104,15 +145,37 @@ def rehearse(backend: Backend, order: Order) -> None:
         raise _Undo
 
 
+def _delete_and_record(
+    backend: Backend, connection: Connection, target: Target, order: Order, watch: Watch
+) -> Result:
+    pages = backend.spare_pages(connection)
+    result = _delete_guarded(backend, connection, target, order)
+    if order.dry_run:
+        return result
+    result = dataclasses.replace(
+        result,
+        duration_seconds=round(watch.elapsed, 3),
+        freed_pages=freed(pages, backend.spare_pages(connection)),
+    )
+    if ledger.exists(connection):
+        ledger.write(connection, record(order, result))
+    return result
+
+
+def freed(before: Optional[int], after: Optional[int]) -> Optional[int]:
+    """Return the pages freed between two looks at the spare ones; others may have used some."""
+    return None if before is None or after is None else max(0, after - before)
+
+
 def _delete_guarded(
     backend: Backend, connection: Connection, target: Target, order: Order
 ) -> Result:
     if order.max_delete_percent == 100:
         return _delete_all(backend, connection, target, order)
-    total = _count(connection, target, None)
+    total = count_rows(connection, target, None)
     result = _delete_all(backend, connection, target, order)
     # Cascades and triggers may have taken more rows of the table than were stale.
-    gone = total - _count(connection, target, None)
+    gone = total - count_rows(connection, target, None)
     check_share(max(result.deleted, gone), total, order.max_delete_percent)
     return result
 
@@ -121,25 +184,18 @@ def _delete_all(backend: Backend, connection: Connection, target: Target, order:
     deleted = unreadable = 0
     for search in backend.searches(connection, target, order.cutoff, order.now, order.time_zone):
         if search.stale is not None and order.dry_run:
-            deleted += _count(connection, target, search.stale)
+            deleted += count_rows(connection, target, search.stale)
         elif search.stale is not None:
             deleted += connection.execute(backend.deletion(target, search.stale)).rowcount
         # Counted afterwards, when the stale rows are out of the way.
         if search.unreadable is not None:
-            unreadable += _count(connection, target, search.unreadable)
+            unreadable += count_rows(connection, target, search.unreadable)
     return Result(
         deleted=deleted,
         unreadable=unreadable,
         batches=0 if order.dry_run else 1,
         atomic=target.atomic,
     )
-
-
-def _count(connection: Connection, target: Target, condition: Optional[Condition]) -> int:
-    statement = sa.select(sa.func.count()).select_from(target.table)
-    if condition is not None:
-        statement = statement.where(condition)
-    return int(connection.execute(statement).scalar_one())
 
 
 def check_share(deleted: int, total: int, percent: int) -> None:
@@ -153,7 +209,8 @@ def check_share(deleted: int, total: int, percent: int) -> None:
         )
 
 
-def _record(order: Order, result: Result) -> ledger.Record:
+def record(order: Order, result: Result) -> ledger.Record:
+    """Return what the ledger keeps of a run."""
     return ledger.Record(
         run_id=order.run_id,
         started_at=instants.to_datetime(order.now),

@@ -38,12 +38,14 @@ def whole(low: int, high: int, unit: str) -> Callable[[str], int]:
     return read
 
 
-def seconds(high: int) -> Callable[[str], float]:
-    """Return a reader of seconds, above zero and up to a bound."""
+def seconds(high: int, *, zero: bool = False) -> Callable[[str], float]:
+    """Return a reader of seconds up to a bound: above zero, or zero itself as well."""
+    low = "0 or more" if zero else "above 0"
 
     def read(text: str) -> float:
-        if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text) or not 0 < float(text) <= high:
-            raise ValueError(f"must be a number of seconds above 0, at most {high}, not {text!r}")
+        is_number = re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text)
+        if not is_number or float(text) > high or not (zero or float(text) > 0):
+            raise ValueError(f"must be a number of seconds, {low}, at most {high}, not {text!r}")
         return float(text)
 
     return read

@@ -74,6 +74,11 @@ def resolve(given: Mapping[str, Given], now: dt.datetime) -> Settings:
             problems[name] = f"{_label(SETTINGS[name], text)} {error}"
     if conflict := _conflict(given):
         problems["before and retention_days"] = conflict
+    if values.get("batch_seconds", 0) >= values.get("timeout", math.inf):
+        problems["batch_seconds and timeout"] = (
+            f"{_label(SETTINGS['batch_seconds'], given['batch_seconds'])} must be less than "
+            f"{SETTINGS['timeout'].option} ({SETTINGS['timeout'].variable})"
+        )
     if set(problems) == {"database_url"} and given["database_url"].text:
         raise ConfigError(problems["database_url"], "set a complete SQLAlchemy URL")
     if problems:
@@ -121,6 +126,7 @@ def _build(given: Mapping[str, Given], values: Mapping[str, Any], now: int) -> S
         time_column=values.get("time_column", ""),
         time_zone=values.get("time_zone", dt.UTC),
         timeout=values.get("timeout", math.inf),
+        batch_seconds=values.get("batch_seconds", 0.0),
         max_delete_percent=values.get("max_delete_percent", 100),
         retention_days=retention,
         cutoff=cutoff,

@@ -13,8 +13,9 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
 from geocache_cleanup import drivers, server_search
+from geocache_cleanup.backlog import Backlog
 from geocache_cleanup.canceller import Canceller, call_interruptibly
-from geocache_cleanup.database import Condition, Search, Target
+from geocache_cleanup.database import Condition, Search, Target, count_rows
 from geocache_cleanup.errors import CleanupError, ConfigError, TemporaryError
 from geocache_cleanup.server_table import ServerTarget
 from geocache_cleanup.watch import Watch
@@ -57,10 +58,26 @@ class Server(abc.ABC):
         sa.event.listen(self.engine, "before_cursor_execute", self._look)
 
     @contextlib.contextmanager
-    def connect(self, *, write: bool) -> Iterator[Connection]:
-        """Open a transaction; see ``database.Backend.connect``. The table is locked by ``find``."""
+    def open(
+        self,
+        *,
+        write: bool,  # noqa: ARG002 - one signature for all engines
+    ) -> Iterator[Connection]:
+        """See ``database.Backend.open``."""
+        with self._explained(), self.engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def transaction(self, connection: Connection, *, write: bool) -> Iterator[None]:
+        """See ``database.Backend.transaction``. The table is locked by ``find``."""
         self.mode = Mode.WRITE if write else Mode.READ
-        with self._explained(), self.engine.connect() as connection, connection.begin():
+        with connection.begin():
+            yield
+
+    @contextlib.contextmanager
+    def connect(self, *, write: bool) -> Iterator[Connection]:
+        """See ``database.Backend.connect``."""
+        with self.open(write=write) as connection, self.transaction(connection, write=write):
             yield connection
 
     @contextlib.contextmanager
@@ -162,9 +179,43 @@ class Server(abc.ABC):
         """See ``database.Backend.deletion``."""
         return sa.delete(target.table).where(condition)
 
+    def between(self, connection: Connection) -> None:  # noqa: B027 - none has anything to do
+        """See ``database.Backend.between``: a server does it all by itself."""
+
+    def spare_pages(
+        self,
+        connection: Connection,  # noqa: ARG002 - one signature for all engines
+    ) -> Optional[int]:
+        """See ``database.Backend.spare_pages``: no server tells at once."""
+        return None
+
     def prove_writable(self, connection: Connection, target: Target) -> None:
         """See ``database.Backend.prove_writable``."""
         connection.execute(sa.delete(target.table).where(sa.false()))
+
+    def backlog(
+        self,
+        connection: Connection,
+        target: Target,
+        searches: Sequence[Search],
+        seconds: float,  # noqa: ARG002 - reading locks nobody out
+    ) -> Backlog:
+        """See ``database.Backend.backlog``."""
+        conditions = [search.stale for search in searches if search.stale is not None]
+        stale = sa.or_(*conditions) if conditions else sa.false()
+        with self.transaction(connection, write=False):
+            unreadable = sum(
+                count_rows(connection, target, search.unreadable)
+                for search in searches
+                if search.unreadable is not None
+            )
+            return self.stale_rows(connection, target, stale, unreadable)
+
+    @abc.abstractmethod
+    def stale_rows(
+        self, connection: Connection, target: Target, stale: Condition, unreadable: int
+    ) -> Backlog:
+        """Return the backlog of the rows of a condition."""
 
     @abc.abstractmethod
     def options(self, seconds: int) -> dict[str, object]:

@@ -35,7 +35,7 @@ UNREACHABLE = Meaning(
 )
 LOST = Meaning(
     UnavailableError,
-    "the connection to the server was lost; nothing was deleted unless the ledger says so",
+    "the connection to the server was lost; the ledger says whether the last transaction was kept",
     "see the server's log; running again is safe",
 )
 NOT_READY = Meaning(
@@ -55,12 +55,12 @@ LOCKED = Meaning(
 )
 CONFLICT = Meaning(
     TemporaryError,
-    "another transaction was in the way; nothing was deleted",
+    "another transaction was in the way; the transaction was undone",
     "running again is safe; systemd does so",
 )
 CANCELLED = Meaning(
     TemporaryError,
-    "the server ended the statement; nothing was deleted",
+    "the server ended the statement; the transaction was undone",
     "an administrator or a time limit of the server's account ended it; run again",
 )
 OUT_OF_MEMORY = Meaning(
@@ -102,8 +102,8 @@ CONSTRAINT = Meaning(
 )
 TOO_LARGE = Meaning(
     DataError,
-    "the deletion is larger than the server takes in one transaction; nothing was deleted",
-    "prune in steps (--retention-days 365 first, then less), or raise the server's limit "
+    "the deletion is larger than the server takes in one transaction",
+    "use --batch-seconds, or raise the server's limit "
     "(max_binlog_cache_size, wsrep_max_ws_size, wsrep_max_ws_rows, innodb_buffer_pool_size)",
 )
 

@@ -52,6 +52,7 @@ class Settings:
     time_column: str
     time_zone: dt.tzinfo
     timeout: float
+    batch_seconds: float
     max_delete_percent: int
     retention_days: Optional[int]
     cutoff: int
@@ -96,8 +97,8 @@ SETTINGS: Mapping[str, Setting] = {
         Setting(
             "batch_seconds",
             "0",
-            "0: one transaction; nothing else is available yet.",
-            readers.not_yet("0"),
+            "0: one transaction; more: a series of them, each of about so many seconds.",
+            readers.seconds(3_600, zero=True),
         ),
         Setting(
             "max_delete_percent",

@@ -6,14 +6,15 @@ import sqlite3
 import stat
 import time
 import urllib.parse
-from typing import Iterator, NoReturn, Union
+from typing import Iterator, NoReturn, Sequence, Union
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
-from geocache_cleanup import sqlite_errors, sqlite_search, sqlite_table
-from geocache_cleanup.database import Target
+from geocache_cleanup import sqlite_backlog, sqlite_errors, sqlite_search, sqlite_table, sqlite_wal
+from geocache_cleanup.backlog import Backlog
+from geocache_cleanup.database import Search, Target
 from geocache_cleanup.errors import ConfigError, NoInputError, PermissionRefusedError
 from geocache_cleanup.watch import Watch
 
@@ -36,6 +37,7 @@ class SQLite:
     searches = staticmethod(sqlite_search.searches)
     deletion = staticmethod(sqlite_table.deletion)
     values = staticmethod(sqlite_table.values)
+    spare_pages = staticmethod(sqlite_table.spare_pages)
 
     def __init__(self, path: str, watch: Watch, *, create: bool = False) -> None:
         self.path = path
@@ -60,16 +62,47 @@ class SQLite:
         return cls(path, watch, create=create)
 
     @contextlib.contextmanager
-    def connect(self, *, write: bool) -> Iterator[Connection]:
-        """Open the file inside a transaction; see ``database.Backend.connect``."""
+    def open(self, *, write: bool) -> Iterator[Connection]:
+        """Open the file; see ``database.Backend.open``."""
         self._write = write
         try:
-            with self._engine.connect() as connection, connection.begin():
+            with self._engine.connect() as connection:
                 yield connection
         except (sqlite3.Error, sa.exc.DBAPIError) as error:
             self._explain(error)
         finally:
             self._engine.dispose()
+
+    @contextlib.contextmanager
+    def transaction(self, connection: Connection, *, write: bool) -> Iterator[None]:
+        """See ``database.Backend.transaction``."""
+        self._write = write
+        with connection.begin():
+            yield
+
+    @contextlib.contextmanager
+    def connect(self, *, write: bool) -> Iterator[Connection]:
+        """See ``database.Backend.connect``."""
+        with self.open(write=write) as connection, self.transaction(connection, write=write):
+            yield connection
+
+    def backlog(
+        self, connection: Connection, target: Target, searches: Sequence[Search], seconds: float
+    ) -> Backlog:
+        """See ``database.Backend.backlog``."""
+        assert isinstance(target, sqlite_table.SQLiteTarget)
+        sqlite_wal.prepare(sqlite_table.driver_connection(connection))
+        return sqlite_backlog.find(
+            connection,
+            lambda: self.transaction(connection, write=False),
+            target,
+            searches,
+            seconds,
+        )
+
+    def between(self, connection: Connection) -> None:
+        """See ``database.Backend.between``."""
+        sqlite_wal.write_back(sqlite_table.driver_connection(connection), self.path)
 
     def prove_writable(self, connection: Connection, target: Target) -> None:
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""

@@ -39,9 +39,9 @@ def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> S
     if span.low is not None:
         where = sa.and_(column >= span.low, where)
     if span.decides is stale.Decides.ALL_STALE:
-        return Search(stale=where)
+        return Search(stale=where, span=span)
     if span.decides is stale.Decides.NONE_READABLE:
-        return Search(stale=None, unreadable=where)
+        return Search(stale=None, unreadable=where, span=span)
     raw = sa.cast(column, sa.LargeBinary)
     must_read = sa.func.geocache_stale(raw) == 1
     written = {form: _is_written(column, form) for form in (_WITH_Z, _WITHOUT_ZONE)}
@@ -57,6 +57,7 @@ def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> S
             sa.not_(sa.or_(*written.values())),
             sa.func.geocache_unreadable(raw) == 1,
         ),
+        span=span,
     )
 
 

@@ -156,3 +156,12 @@ def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int
     raw.text_factory = lambda data: data.decode(errors="replace")
     statement = sa.select(target.column, sa.func.count()).group_by(target.column)
     yield from map(tuple, connection.execute(statement))
+
+
+def spare_pages(connection: Connection) -> int:
+    """Return the pages that hold nothing, less all pages: an automatic vacuum drops some."""
+    counts = [
+        int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+        for name in ("freelist_count", "page_count")
+    ]
+    return counts[0] - counts[1]

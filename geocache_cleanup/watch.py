@@ -5,7 +5,7 @@ import time
 from types import FrameType
 from typing import Optional
 
-from geocache_cleanup.errors import Interrupted, TemporaryError
+from geocache_cleanup.errors import DeadlineError, Interrupted
 
 
 class Watch:
@@ -40,17 +40,20 @@ class Watch:
         """Seconds left, never below zero."""
         return max(0.0, self.timeout - self.elapsed)
 
+    def extend(self, seconds: float) -> None:
+        """Allow so many seconds from now, whatever was left."""
+        self.timeout = self.elapsed + seconds
+
     def over(self) -> bool:
         """Whether the run must end."""
         return self.signal is not None or self.elapsed >= self.timeout
 
     def check(self) -> None:
-        """Raise Interrupted after a signal, TemporaryError when the time is up."""
+        """Raise Interrupted after a signal, DeadlineError when the time is up."""
         if self.signal is not None:
             raise Interrupted(self.signal.name)
         if self.elapsed >= self.timeout:
-            raise TemporaryError(
-                f"not finished within {self.timeout:g} seconds; nothing was changed",
-                "raise --timeout, or prune a backlog in steps: --retention-days 365 first, "
-                "then less",
+            raise DeadlineError(
+                f"not finished within {self.timeout:g} seconds",
+                "raise --timeout, or see what else is at work on the database",
             )

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
-from geocache_cleanup import prune
+from geocache_cleanup import batches, prune
 from geocache_cleanup.database import open_backend, parse_url
 from geocache_cleanup.instants import read_instant
 from geocache_cleanup.watch import Watch
@@ -54,7 +54,7 @@ def order(**changes: Any) -> prune.Order:
 def run_here(path: Path, **changes: Any) -> prune.Result:
     """Prune a SQLite file in this process."""
     watch = Watch(60)
-    return prune.prune(open_backend(parse_url(f"sqlite:///{path}"), watch), order(**changes), watch)
+    return batches.run(open_backend(parse_url(f"sqlite:///{path}"), watch), order(**changes), watch)
 
 
 @contextlib.contextmanager

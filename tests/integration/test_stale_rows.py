@@ -144,29 +144,38 @@ JUNK = st.one_of(
     zone=st.sampled_from(ZONES),
     declared=st.sampled_from(TYPES),
     index=st.booleans(),
+    # So short that each transaction of the search reads one row.
+    batch_seconds=st.sampled_from([0.0, 1e-6]),
 )
 def test_no_fresh_row_lost_and_no_stale_row_kept(
-    draw: st.DataObject, cutoff: dt.datetime, zone: str, declared: str, index: bool
+    draw: st.DataObject,
+    cutoff: dt.datetime,
+    zone: str,
+    declared: str,
+    index: bool,
+    batch_seconds: float,
 ) -> None:
     """A table of mixed formats keeps just the rows that the oracle calls fresh or no time."""
     moments = draw.draw(st.lists(near(cutoff), max_size=25))
     values = [written(when, draw) for when in moments] + draw.draw(st.lists(JUNK, max_size=12))
     with tempfile.TemporaryDirectory() as directory:
-        check_table(Path(directory, "t.db"), values, cutoff, zone, declared, index=index)
+        path = Path(directory, "t.db")
+        rows = [(f"ip{number}", value) for number, value in enumerate(values)]
+        support.make_table(path, rows, declared, index=index)
+        check_table(path, cutoff, zone, batch_seconds)
 
 
-def check_table(
-    path: Path, values: list[object], cutoff: dt.datetime, zone: str, declared: str, *, index: bool
-) -> None:
-    """Prune a table of these values and compare what is left with the oracle."""
-    support.make_table(path, [(f"ip{n}", v) for n, v in enumerate(values)], declared, index=index)
+def check_table(path: Path, cutoff: dt.datetime, zone: str, batch_seconds: float) -> None:
+    """Prune a table and compare what is left with the oracle."""
     tzinfo = UTC if zone == "UTC" else zoneinfo.ZoneInfo(zone)
     with support.connected(path) as connection:
         stored = dict(connection.execute("SELECT ip, last_seen FROM geo_cache"))
     limit = Decimal((cutoff - EPOCH) // dt.timedelta(microseconds=1)) / 10**6
     times = {ip: oracle(value, tzinfo) for ip, value in stored.items()}
     fresh = {ip for ip, time in times.items() if time is None or time >= limit}
-    result = support.run_here(path, cutoff=int(limit * 10**6), time_zone=tzinfo)
+    result = support.run_here(
+        path, cutoff=int(limit * 10**6), time_zone=tzinfo, batch_seconds=batch_seconds
+    )
     kept = set(support.fetch(path, "SELECT ip FROM geo_cache"))
     wrong = {ip: stored[ip] for ip in kept ^ fresh}
     assert [value for value in wrong.values() if not is_coarse(value)] == []

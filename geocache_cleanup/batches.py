@@ -1,0 +1,158 @@
+"""The job in batches: a series of transactions, each short enough for a busy application."""
+
+import dataclasses
+import time
+from typing import Optional, Union
+
+from sqlalchemy.engine import Connection
+
+from geocache_cleanup import ledger, prune
+from geocache_cleanup.backlog import Backlog
+from geocache_cleanup.database import Backend, Target, count_rows
+from geocache_cleanup.errors import CleanupError, DeadlineError, Interrupted, Partial
+from geocache_cleanup.prune import SILENT, Order, Progress, Result, check_share, freed, record
+from geocache_cleanup.watch import Watch
+
+_FIRST_ROWS = 500
+# What was measured last is no promise: aim a little lower, and grow in steps.
+_CAUTION = 0.9
+_GROWTH = 2
+# Writers that wait for SQLite's lock ask ever more rarely, at last ten times a second.
+_LONGEST_PAUSE = 0.1
+_PAUSE_SHARE = 0.5
+
+
+def run(backend: Backend, order: Order, watch: Watch, progress: Progress = SILENT) -> Result:
+    """Prune as ordered, at once or in batches; raise what ``prune.prune`` raises."""
+    work = prune_in_batches if order.batch_seconds and not order.dry_run else prune.prune
+    return work(backend, order, watch, progress)
+
+
+def prune_in_batches(
+    backend: Backend, order: Order, watch: Watch, progress: Progress = SILENT
+) -> Result:
+    """Delete the stale rows in transactions of about ``order.batch_seconds`` each.
+
+    Raise what ``prune.prune`` raises: the batches before are kept, and told as ``partial``.
+    """
+    series = _Series(backend, order, watch, progress)
+    try:
+        with backend.open(write=True) as connection:
+            series.run(connection)
+    except (CleanupError, Interrupted) as error:
+        series.tell(error)
+        raise
+    return dataclasses.replace(series.result, duration_seconds=round(watch.elapsed, 3))
+
+
+class Pacer:
+    """Chooses how many rows the next batch gets, by how long the last one took."""
+
+    def __init__(self, seconds: float) -> None:
+        """Aim at batches of so many seconds."""
+        self._seconds = seconds
+        self._rows = _FIRST_ROWS
+
+    def rows(self, remaining: float) -> int:
+        """Return the rows of a batch that has to end well within so many seconds."""
+        return max(1, int(self._rows * min(1.0, remaining / 2 / self._seconds)))
+
+    def learn(self, rows: int, took: float) -> None:
+        """Take in that so many rows took so many seconds."""
+        fitting = _CAUTION * self._seconds * rows / max(took, 1e-6)
+        self._rows = max(1, min(int(fitting), rows * _GROWTH))
+
+    def pause(self, spent: float) -> float:
+        """Return how long to leave the database alone, when some of the time is over already."""
+        whole = min(self._seconds * _PAUSE_SHARE, _LONGEST_PAUSE)
+        return max(whole - spent, whole / 4)
+
+
+class _Series:
+    def __init__(self, backend: Backend, order: Order, watch: Watch, progress: Progress) -> None:
+        self._backend = backend
+        self._order = order
+        self._watch = watch
+        self._progress = progress
+        self._pacer = Pacer(order.batch_seconds)
+        self._has_ledger = False
+        self._record: Optional[int] = None
+        self._remaining = 0
+        self.result = Result()
+
+    def run(self, connection: Connection) -> None:
+        target, pages = self._find(connection)
+        backlog = self._search(connection, target)
+        total = self._remaining = backlog.remaining
+        while self._remaining or not self.result.batches:
+            self._watch.check()
+            self._batch(connection, backlog, pages)
+            self._progress.advance(total - self._remaining, total)
+            began = time.monotonic()
+            self._backend.between(connection)
+            if self._remaining:
+                time.sleep(self._pacer.pause(time.monotonic() - began))
+
+    def tell(self, error: Union[CleanupError, Interrupted]) -> None:
+        """Say in the error what is done already."""
+        self.result = dataclasses.replace(self.result, duration_seconds=self._watch.elapsed)
+        error.partial = Partial(
+            deleted=self.result.deleted,
+            unreadable=self.result.unreadable,
+            batches=self.result.batches,
+            remaining=self._remaining,
+        )
+        if isinstance(error, DeadlineError) and self.result.batches:
+            error.hint = "run it again and it goes on, as systemd does; or raise --timeout"
+
+    def _find(self, connection: Connection) -> tuple[Target, Optional[int]]:
+        """Find the table, locked: whoever may not write learns it before a long search."""
+        with self._backend.transaction(connection, write=True):
+            target = self._backend.find(connection, self._order.table, self._order.time_column)
+            self._backend.prove_writable(connection, target)
+            self._has_ledger = ledger.exists(connection)
+            pages = self._backend.spare_pages(connection)
+        self.result = dataclasses.replace(self.result, atomic=target.atomic)
+        self._progress.started()
+        return target, pages
+
+    def _search(self, connection: Connection, target: Target) -> Backlog:
+        order = self._order
+        with self._backend.transaction(connection, write=False):
+            searches = self._backend.searches(
+                connection, target, order.cutoff, order.now, order.time_zone
+            )
+        backlog = self._backend.backlog(connection, target, searches, order.batch_seconds)
+        if order.max_delete_percent < 100:
+            with self._backend.transaction(connection, write=False):
+                total = count_rows(connection, target, None)
+            check_share(backlog.remaining, total, order.max_delete_percent)
+        return backlog
+
+    def _batch(self, connection: Connection, backlog: Backlog, pages: Optional[int]) -> None:
+        rows = self._pacer.rows(self._watch.remaining)
+        with self._backend.transaction(connection, write=True):
+            locked = time.monotonic()
+            # On a server this keeps other runs out until the batch is committed.
+            self._backend.find(connection, self._order.table, self._order.time_column)
+            result = dataclasses.replace(
+                self.result,
+                deleted=self.result.deleted + backlog.delete(connection, rows),
+                unreadable=backlog.unreadable,
+                batches=self.result.batches + 1,
+                freed_pages=freed(pages, self._backend.spare_pages(connection)),
+                duration_seconds=round(self._watch.elapsed, 3),
+            )
+            self._write(connection, result)
+            self._watch.check()
+        self._pacer.learn(rows, time.monotonic() - locked)
+        self.result, self._remaining = result, backlog.remaining
+
+    def _write(self, connection: Connection, result: Result) -> None:
+        if not self._has_ledger:
+            return
+        entry = record(self._order, result)
+        if self._record is None:
+            self._record = ledger.write(connection, entry)
+        else:
+            ledger.update(connection, self._record, entry)

@@ -1,0 +1,136 @@
+"""The stale rows of a SQLite table, found without keeping writers out for long."""
+
+import json
+import time
+from typing import Any, Callable, ContextManager, Iterator, Optional, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from geocache_cleanup.backlog import Backlog, CountedBacklog, KeyedBacklog, Keys
+from geocache_cleanup.database import Condition, Search, count_rows
+from geocache_cleanup.sqlite_table import Column, SQLiteTarget
+
+Begin = Callable[[], ContextManager[None]]
+
+_STALE, _UNREADABLE = 1, 2
+
+
+def find(
+    connection: Connection,
+    begin: Begin,
+    target: SQLiteTarget,
+    searches: Sequence[Search],
+    seconds: float,
+) -> Backlog:
+    """Return the backlog; ``begin`` opens a transaction, and none is open longer than ``seconds``.
+
+    Where a file has no write-ahead log, nobody can write while it is read.
+    """
+    conditions = [search.stale for search in searches if search.stale is not None]
+    condition = sa.or_(*conditions) if conditions else sa.false()
+    if target.rowid is None:
+        with begin():
+            return CountedBacklog(
+                count_rows(connection, target, condition),
+                sum(
+                    count_rows(connection, target, search.unreadable)
+                    for search in searches
+                    if search.unreadable is not None
+                ),
+                lambda rows: _delete_some(target, condition, rows),
+            )
+    with begin():
+        ends: Any = sa.select(sa.func.min(target.rowid), sa.func.max(target.rowid))
+        low, high = connection.execute(ends.select_from(target.table)).one()
+    keys, unreadable = Keys(low or 0, high or 0), 0
+    for search in searches:
+        for rowid, verdict in _read(connection, begin, _Reading(target, search), seconds):
+            if verdict == _STALE:
+                keys.add(rowid)
+            unreadable += verdict == _UNREADABLE
+    return KeyedBacklog(keys, unreadable, lambda rows: _delete_keys(target, condition, rows))
+
+
+def _delete_keys(
+    target: SQLiteTarget, condition: Condition, rowids: Sequence[int]
+) -> sa.sql.expression.Delete:
+    assert target.rowid is not None
+    listed = sa.text("SELECT value FROM json_each(:rowids)").bindparams(rowids=json.dumps(rowids))
+    return sa.delete(target.table).where(target.rowid.in_(listed), condition)
+
+
+def _delete_some(target: SQLiteTarget, condition: Condition, rows: int) -> sa.sql.expression.Delete:
+    """Return the statement for a table without rowids: by its primary key, which it must have."""
+    key: Sequence[Column] = [sa.column(name) for name in target.key]
+    found = sa.select(*key).select_from(target.table).where(condition).limit(rows)
+    return sa.delete(target.table).where(sa.tuple_(*key).in_(found.correlate(None)))
+
+
+class _Reading:
+    """Reads what one search covers, from where the last transaction stopped."""
+
+    def __init__(self, target: SQLiteTarget, search: Search) -> None:
+        assert target.rowid is not None
+        self._column = target.column
+        self._rowid = target.rowid
+        self._span = search.span
+        verdict = sa.case(
+            *(
+                (condition, sa.literal_column(str(number)))
+                for condition, number in ((search.stale, _STALE), (search.unreadable, _UNREADABLE))
+                if condition is not None
+            ),
+            else_=sa.literal_column("0"),
+        )
+        # Text as its bytes: it may not be valid, and has to come back unchanged as a bound.
+        value = sa.case(
+            (sa.func.typeof(self._column) == "text", sa.cast(self._column, sa.LargeBinary)),
+            else_=self._column,
+        )
+        self._select = sa.select(
+            self._rowid, verdict, value if self._span else sa.null()
+        ).select_from(target.table)
+
+    def after(self, last: Optional[tuple[int, object]]) -> "sa.sql.expression.Select[Any]":
+        """Return the statement that goes on after a rowid and its value, in the order of both."""
+        if self._span is None:
+            statement = self._select.order_by(self._rowid)
+            return statement if last is None else statement.where(self._rowid > last[0])
+        statement = self._select.where(self._column < self._span.high)
+        statement = statement.order_by(self._column, self._rowid)
+        if last is None:
+            low = self._span.low
+            return statement if low is None else statement.where(self._column >= low)
+        value = _bound(last[1])
+        return statement.where(
+            self._column >= value, sa.or_(self._column > value, self._rowid > last[0])
+        )
+
+
+def _bound(value: object) -> Any:
+    if isinstance(value, bytes):
+        # The plus sign keeps the cast from lending the comparison its affinity.
+        return sa.text("+CAST(:value AS TEXT)").bindparams(
+            sa.bindparam("value", value, sa.LargeBinary, unique=True)
+        )
+    return sa.literal(value)
+
+
+def _read(
+    connection: Connection, begin: Begin, reading: _Reading, seconds: float
+) -> Iterator[tuple[int, int]]:
+    last: Optional[tuple[int, object]] = None
+    is_over = False
+    while not is_over:
+        end = time.monotonic() + seconds
+        with begin():
+            # The driver's cursor: a row of SQLAlchemy's takes longer than all the rest.
+            cursor: Any = connection.execute(reading.after(last)).cursor
+            is_over = True
+            for rowid, verdict, value in cursor:
+                yield rowid, verdict
+                if time.monotonic() >= end:
+                    last, is_over = (rowid, value), False
+                    break
+            cursor.close()
