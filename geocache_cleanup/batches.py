@@ -14,6 +14,8 @@ from geocache_cleanup.prune import SILENT, Order, Progress, Result, check_share,
 from geocache_cleanup.watch import Watch
 
 _FIRST_ROWS = 500
+# A commit takes its time whatever it holds: fewer rows would only mean more commits.
+_LEAST_ROWS = 100
 # What was measured last is no promise: aim a little lower, and grow in steps.
 _CAUTION = 0.9
 _GROWTH = 2
@@ -60,7 +62,7 @@ class Pacer:
     def learn(self, rows: int, took: float) -> None:
         """Take in that so many rows took so many seconds."""
         fitting = _CAUTION * self._seconds * rows / max(took, 1e-6)
-        self._rows = max(1, min(int(fitting), rows * _GROWTH))
+        self._rows = max(_LEAST_ROWS, min(int(fitting), rows * _GROWTH))
 
     def pause(self, spent: float) -> float:
         """Return how long to leave the database alone, when some of the time is over already."""

@@ -1,5 +1,6 @@
 """The stale rows of a SQLite table, found without keeping writers out for long."""
 
+import contextlib
 import json
 import time
 from typing import Any, Callable, ContextManager, Iterator, Optional, Sequence
@@ -9,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from geocache_cleanup.backlog import Backlog, CountedBacklog, KeyedBacklog, Keys
 from geocache_cleanup.database import Condition, Search, count_rows
-from geocache_cleanup.sqlite_table import Column, SQLiteTarget
+from geocache_cleanup.sqlite_table import Column, SQLiteTarget, encoding_of
 
 Begin = Callable[[], ContextManager[None]]
 
@@ -61,7 +62,12 @@ def _delete_keys(
 
 
 def _delete_some(target: SQLiteTarget, condition: Condition, rows: int) -> sa.sql.expression.Delete:
-    """Return the statement for a table without rowids: by its primary key, which it must have."""
+    """Return the statement for a table without rowids: by its primary key.
+
+    Only one that hides them behind columns may have none: then all rows go at once.
+    """
+    if not target.key:
+        return sa.delete(target.table).where(condition)
     key: Sequence[Column] = [sa.column(name) for name in target.key]
     found = sa.select(*key).select_from(target.table).where(condition).limit(rows)
     return sa.delete(target.table).where(sa.tuple_(*key).in_(found.correlate(None)))
@@ -83,7 +89,7 @@ class _Reading:
             ),
             else_=sa.literal_column("0"),
         )
-        # Text as its bytes: it may not be valid, and has to come back unchanged as a bound.
+        # Text as its bytes: it may not be valid.
         value = sa.case(
             (sa.func.typeof(self._column) == "text", sa.cast(self._column, sa.LargeBinary)),
             else_=self._column,
@@ -102,24 +108,22 @@ class _Reading:
         if last is None:
             low = self._span.low
             return statement if low is None else statement.where(self._column >= low)
-        value = _bound(last[1])
+        value = sa.literal(last[1])
         return statement.where(
             self._column >= value, sa.or_(self._column > value, self._rowid > last[0])
         )
 
 
-def _bound(value: object) -> Any:
-    if isinstance(value, bytes):
-        # The plus sign keeps the cast from lending the comparison its affinity.
-        return sa.text("+CAST(:value AS TEXT)").bindparams(
-            sa.bindparam("value", value, sa.LargeBinary, unique=True)
-        )
-    return sa.literal(value)
+def _bound(value: object, encoding: str) -> object:
+    """Return a stored value as one that can be given back; raise UnicodeError if it cannot be."""
+    return value.decode(encoding) if isinstance(value, bytes) else value
 
 
 def _read(
     connection: Connection, begin: Begin, reading: _Reading, seconds: float
 ) -> Iterator[tuple[int, int]]:
+    with begin():
+        encoding = encoding_of(connection)
     last: Optional[tuple[int, object]] = None
     is_over = False
     while not is_over:
@@ -131,6 +135,7 @@ def _read(
             for rowid, verdict, value in cursor:
                 yield rowid, verdict
                 if time.monotonic() >= end:
-                    last, is_over = (rowid, value), False
-                    break
+                    with contextlib.suppress(UnicodeError):
+                        last, is_over = (rowid, _bound(value, encoding)), False
+                        break
             cursor.close()

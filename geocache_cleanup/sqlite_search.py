@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from geocache_cleanup import instants, stale
 from geocache_cleanup.database import Condition, Search, Target
-from geocache_cleanup.sqlite_table import Column, driver_connection
+from geocache_cleanup.sqlite_table import Column, driver_connection, encoding_of
 
 # Text that strftime() writes from itself is proved to be a valid time: the two formats most in
 # use need no reading in Python. The first names UTC, the second leaves the zone open.
@@ -106,7 +106,7 @@ def _teach(connection: Connection, cutoff: int, zone: dt.tzinfo) -> None:
 
 def _reader(connection: Connection, zone: dt.tzinfo) -> Callable[[bytes], Optional[int]]:
     """Return a function from the bytes of stored text to the instant, None if unreadable."""
-    encoding = str(connection.exec_driver_sql("PRAGMA encoding").scalar_one())
+    encoding = encoding_of(connection)
 
     def read(raw: bytes) -> Optional[int]:
         try:

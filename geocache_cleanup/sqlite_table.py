@@ -150,6 +150,11 @@ def driver_connection(connection: Connection) -> sqlite3.Connection:
     return raw
 
 
+def encoding_of(connection: Connection) -> str:
+    """Return the encoding of the database's text, by a name that Python knows as well."""
+    return str(connection.exec_driver_sql("PRAGMA encoding").scalar_one())
+
+
 def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:
     """Yield every stored time as it is, with the number of rows that hold it."""
     raw = driver_connection(connection)

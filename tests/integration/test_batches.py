@@ -1,0 +1,234 @@
+"""Batches: the same rows as at once, whatever the table's shape, and what is kept of a part."""
+
+from pathlib import Path
+from typing import Optional
+
+import pytest
+import support
+
+from geocache_cleanup import batches, prune
+from geocache_cleanup.backlog import Keys
+from geocache_cleanup.database import open_backend, parse_url
+from geocache_cleanup.errors import DataError, DeadlineError
+from geocache_cleanup.watch import Watch
+
+OLD, NEW = "2026-06-03T11:59:59Z", "2026-06-03T12:00:00Z"
+ROWS = 3_000
+SHAPES = {
+    "usual": "CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, last_seen TEXT)",
+    "without rowid": (
+        "CREATE TABLE geo_cache (ip TEXT, n INT, last_seen TEXT, PRIMARY KEY (ip, n)) WITHOUT ROWID"
+    ),
+    "hidden rowid": (
+        "CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, n INT, last_seen TEXT, rowid, _rowid_, oid)"
+    ),
+    "composite key": (
+        "CREATE TABLE geo_cache (ip TEXT, n INT, last_seen TEXT, PRIMARY KEY (n, ip))"
+    ),
+    "no key, hidden rowid": (
+        "CREATE TABLE geo_cache (ip TEXT, last_seen TEXT, rowid, _rowid_, oid)"
+    ),
+    "no key": "CREATE TABLE geo_cache (ip TEXT, last_seen TEXT)",
+}
+
+
+def fill(path: Path, create: str, journal: str = "wal") -> None:
+    """Make a table of half stale rows, of which every time is there twice, and a ledger."""
+    with support.connected(path) as connection:
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+        connection.execute(create)
+        names = "ip, n, last_seen" if " n INT" in create else "ip, last_seen"
+        numbers = ", 1" if " n INT" in create else ""
+        connection.execute("CREATE INDEX ix ON geo_cache (last_seen)")
+        connection.execute("BEGIN")
+        connection.executemany(
+            f"INSERT INTO geo_cache ({names}) VALUES (?{numbers}, ?)",
+            ((f"ip{number}", time_of(number)) for number in range(ROWS)),
+        )
+        connection.execute("COMMIT")
+    support.command("migrate", f"--database-url=sqlite:///{path}")
+
+
+def time_of(number: int) -> str:
+    """Return a stale time for even numbers, a fresh one for odd ones."""
+    return f"2026-0{5 if number % 2 == 0 else 7}-{number // 4 % 28 + 1:02}T00:00:00Z"
+
+
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_all_stale_rows_go(tmp_path: Path, shape: str, journal: str) -> None:
+    """Every shape of table loses just its stale rows, and the ledger has one run of all batches."""
+    path = tmp_path / "t.db"
+    fill(path, SHAPES[shape], journal)
+    result = support.run_here(path, batch_seconds=0.001)
+    assert (result.deleted, result.unreadable) == (ROWS // 2, 0)
+    assert result.batches > 1 or shape == "no key, hidden rowid"
+    assert support.fetch(path, f"SELECT count(*) FROM geo_cache WHERE last_seen < '{NEW}'") == [0]
+    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS // 2]
+    assert support.fetch(path, "SELECT deleted || ' ' || batches FROM geocache_cleanup_runs") == [
+        f"{result.deleted} {result.batches}"
+    ]
+    assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]
+    assert [file.name for file in tmp_path.iterdir()] == ["t.db"]
+
+
+def test_nothing_stale_is_recorded_too(tmp_path: Path) -> None:
+    """A run that finds nothing has one batch, and its place in the ledger."""
+    path = tmp_path / "t.db"
+    fill(path, SHAPES["usual"])
+    result = support.run_here(path, batch_seconds=0.1, cutoff=support.instant("2020-01-01"))
+    assert (result.deleted, result.batches) == (0, 1)
+    assert support.fetch(path, "SELECT deleted FROM geocache_cleanup_runs") == [0]
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le", "UTF-16be"])
+def test_text_that_is_not_valid(tmp_path: Path, encoding: str) -> None:
+    """The search goes on after a value whose bytes are no text, in every encoding."""
+    path = tmp_path / "t.db"
+    with support.connected(path) as connection:
+        connection.execute(f"PRAGMA encoding = '{encoding}'")
+        connection.execute("CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, last_seen TEXT)")
+        connection.execute("CREATE INDEX ix ON geo_cache (last_seen)")
+        connection.executemany(
+            "INSERT INTO geo_cache VALUES (?, ?)",
+            [(f"old{number}", OLD) for number in range(3)] + [("new", NEW)],
+        )
+        connection.executemany(
+            "INSERT INTO geo_cache VALUES (?, CAST(? AS TEXT))",
+            [(f"broken{number}", b"2026-06-02T\xff") for number in range(3)],
+        )
+    result = support.run_here(path, batch_seconds=1e-6)
+    assert (result.deleted, result.unreadable) == (3, 3)
+    assert "new" in support.fetch(path, "SELECT ip FROM geo_cache")
+
+
+class Meddler(prune.Progress):
+    """An application that does something once the first batch is committed."""
+
+    def __init__(self, path: Path, statement: str) -> None:
+        self.path = path
+        self.statement: Optional[str] = statement
+
+    def advance(self, done: int, total: int) -> None:
+        """See ``prune.Progress.advance``."""
+        if self.statement and done < total:
+            with support.connected(self.path) as connection:
+                connection.execute(self.statement)
+            self.statement = None
+
+
+def run_beside(path: Path, statement: str, watch: Watch) -> prune.Result:
+    """Run in batches beside an application that executes a statement after the first."""
+    backend = open_backend(parse_url(f"sqlite:///{path}"), watch)
+    order = support.order(batch_seconds=0.001)
+    return batches.run(backend, order, watch, Meddler(path, statement))
+
+
+def test_a_row_refreshed_in_between_survives(tmp_path: Path) -> None:
+    """What an application touches between the search and the batch is judged by what it holds."""
+    path = tmp_path / "t.db"
+    fill(path, SHAPES["usual"])
+    last = f"ip{ROWS - 2}"
+    result = run_beside(
+        path, f"UPDATE geo_cache SET last_seen = '{NEW}' WHERE ip = '{last}'", Watch(60)
+    )
+    assert result.deleted == ROWS // 2 - 1
+    assert last in support.fetch(path, "SELECT ip FROM geo_cache")
+
+
+def test_an_error_keeps_the_batches_before(tmp_path: Path) -> None:
+    """A trigger that comes in between stops the run; the error tells what is done already."""
+    path = tmp_path / "t.db"
+    fill(path, SHAPES["usual"])
+    trigger = "CREATE TRIGGER no BEFORE DELETE ON geo_cache BEGIN SELECT RAISE(ABORT, 'kept'); END"
+    with pytest.raises(DataError, match="kept") as caught:
+        run_beside(path, trigger, Watch(60))
+    partial = caught.value.partial
+    assert partial is not None
+    assert 0 < partial.deleted < ROWS // 2
+    assert partial.remaining == ROWS // 2 - partial.deleted
+    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS - partial.deleted]
+    assert support.fetch(path, "SELECT deleted FROM geocache_cleanup_runs") == [partial.deleted]
+
+
+class Alarm(prune.Progress):
+    """Ends the time of the run once the first batch is committed."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def advance(self, done: int, total: int) -> None:  # noqa: ARG002 - the signature of the base
+        """See ``prune.Progress.advance``."""
+        self.watch.extend(0)
+
+
+def test_a_deadline_keeps_the_batches_before(tmp_path: Path) -> None:
+    """When the time is over the run says how far it came, and the next one does the rest."""
+    path = tmp_path / "t.db"
+    fill(path, SHAPES["usual"])
+    watch = Watch(60)
+    backend = open_backend(parse_url(f"sqlite:///{path}"), watch)
+    with pytest.raises(DeadlineError) as caught:
+        batches.run(backend, support.order(batch_seconds=0.001), watch, Alarm(watch))
+    partial = caught.value.partial
+    assert partial is not None
+    assert (partial.batches, partial.deleted + partial.remaining) == (1, ROWS // 2)
+    assert "goes on" in caught.value.hint
+    assert support.run_here(path, batch_seconds=0.1).deleted == partial.remaining
+    assert support.fetch(path, "SELECT deleted FROM geocache_cleanup_runs ORDER BY id") == [
+        partial.deleted,
+        partial.remaining,
+    ]
+
+
+def test_the_guard_comes_before_the_first_batch(tmp_path: Path) -> None:
+    """A run that would delete too large a share deletes nothing, in batches as well."""
+    path = tmp_path / "t.db"
+    fill(path, SHAPES["usual"])
+    with pytest.raises(DataError, match="percent"):
+        support.run_here(path, batch_seconds=0.001, max_delete_percent=49)
+    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS]
+    assert support.run_here(path, batch_seconds=0.001, max_delete_percent=50).deleted == ROWS // 2
+
+
+def test_the_log_does_not_grow(tmp_path: Path) -> None:
+    """The write-ahead log is brought into the file after each batch, also beside readers."""
+    path = tmp_path / "t.db"
+    fill(path, SHAPES["usual"])
+    sizes = []
+
+    class Measure(prune.Progress):
+        def advance(self, done: int, total: int) -> None:  # noqa: ARG002 - as in the base
+            sizes.append(Path(f"{path}-wal").stat().st_size)
+
+    with support.connected(path) as reader:
+        reader.execute("SELECT count(*) FROM geo_cache").fetchone()
+        watch = Watch(60)
+        backend = open_backend(parse_url(f"sqlite:///{path}"), watch)
+        batches.run(backend, support.order(batch_seconds=0.001), watch, Measure())
+    assert len(sizes) > 3
+    # Without it the log would hold every page as often as a batch has changed it.
+    assert max(sizes) <= path.stat().st_size
+
+
+def test_keys_come_in_order() -> None:
+    """Keys are taken in ascending order, also those beyond the range they were expected in."""
+    keys = Keys(10, 1_000)
+    given = [5, 10**12, -3, 999, 10, 500, 501, 2**62]
+    for key in given:
+        keys.add(key)
+    assert len(keys) == len(given)
+    assert [*keys.take(3), *keys.take(100)] == sorted(given)
+    assert (len(keys), keys.take(1)) == (0, [])
+
+
+def test_the_pace_follows_what_was_measured() -> None:
+    """Batches grow in steps while they are quick, and shrink at once when one was slow."""
+    pacer = batches.Pacer(0.1)
+    first = pacer.rows(60)
+    pacer.learn(first, 0.0001)
+    assert pacer.rows(60) == 2 * first
+    pacer.learn(2 * first, 1.0)
+    assert 0 < pacer.rows(60) < first / 2
+    assert pacer.rows(0.01) < pacer.rows(60)
+    assert pacer.pause(0) > pacer.pause(1) > 0
