@@ -19,6 +19,8 @@ _LEAST_ROWS = 100
 # What was measured last is no promise: aim a little lower, and grow in steps.
 _CAUTION = 0.9
 _GROWTH = 2
+# The search, too, may keep writers out, and each of its transactions has a cost.
+LEAST_SEARCH_SECONDS = 0.02
 # Writers that wait for SQLite's lock ask ever more rarely, at last ten times a second.
 _LONGEST_PAUSE = 0.1
 _PAUSE_SHARE = 0.5
@@ -124,7 +126,8 @@ class _Series:
             searches = self._backend.searches(
                 connection, target, order.cutoff, order.now, order.time_zone
             )
-        backlog = self._backend.backlog(connection, target, searches, order.batch_seconds)
+        seconds = max(order.batch_seconds, LEAST_SEARCH_SECONDS)
+        backlog = self._backend.backlog(connection, target, searches, seconds)
         if order.max_delete_percent < 100:
             with self._backend.transaction(connection, write=False):
                 total = count_rows(connection, target, None)

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
+import pytest
+
 from geocache_cleanup import batches, prune
 from geocache_cleanup.database import open_backend, parse_url
 from geocache_cleanup.instants import read_instant
@@ -78,6 +80,14 @@ def make_table(
         connection.execute("BEGIN")
         connection.executemany("INSERT INTO geo_cache VALUES (?, ?)", rows)
         connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def one_row_at_a_time() -> Iterator[None]:
+    """Let the search for batches read one row in each transaction."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "LEAST_SEARCH_SECONDS", 0.0)
+        yield
 
 
 def fetch(path: Path, statement: str) -> list[Any]:

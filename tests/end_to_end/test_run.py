@@ -10,62 +10,15 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 import support
 
-ROWS = 200_000
+from end_to_end.conftest import ROWS, count, start, url
+
 RUN_KEYS = {"table", "time_column", "database", "cutoff", "retention_days", "dry_run", "run_id"}
 DONE_KEYS = {"deleted", "unreadable", "batches", "duration_seconds"}
 ALWAYS_KEYS = {"timestamp", "level", "event", "message", "version"}
-
-
-@pytest.fixture(params=["wal", "delete"])
-def database(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """Return a database of some size, half of it stale, with a ledger."""
-    path = tmp_path / "geo.db"
-    with support.connected(path) as connection:
-        connection.execute(f"PRAGMA journal_mode = {request.param}")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute(support.BANGUI_TABLE)
-        connection.execute("CREATE INDEX ix ON geo_cache (last_seen)")
-        connection.execute("BEGIN")
-        connection.executemany(
-            "INSERT INTO geo_cache (ip, org, cached_at, last_seen) VALUES (?, ?, ?, ?)", rows()
-        )
-        connection.execute("COMMIT")
-    assert support.command("migrate", url(path)).returncode == 0
-    return path
-
-
-def rows() -> Iterator[tuple[str, str, str, str]]:
-    """Yield rows in random order, stale and fresh in turn; stale ones cost reading in Python."""
-    shuffled = random.Random(1).sample(range(ROWS), ROWS)
-    for number in shuffled:
-        seen = ("2026-06-01T00:00:00.5+00:00", "2026-09-01T00:00:00Z")[number % 2]
-        yield f"192.0.2.{number}", "An organisation", seen, seen
-
-
-def url(path: Path) -> str:
-    """Return the option that names a SQLite file."""
-    return f"--database-url=sqlite:///{path}"
-
-
-def start(path: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """Start a run that goes on for a while."""
-    return subprocess.Popen(
-        [*support.COMMAND, "run", url(path), f"--before={support.CUTOFF}", *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=support.environment(),
-    )
-
-
-def count(path: Path) -> int:
-    """Return how many rows the table has; raise if the database is damaged."""
-    assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]
-    return int(support.fetch(path, "SELECT count(*) FROM geo_cache")[0])
 
 
 def test_events_of_a_run(database: Path) -> None:
@@ -169,6 +122,8 @@ def test_timeout_in_the_middle_of_the_delete(database: Path) -> None:
     event = support.events(done.stderr)[-1]
     assert (done.returncode, event["event"]) == (75, "geo_cache_cleanup_failed")
     assert (event["deleted"], event["batches"]) == (0, 0)
+    assert re.search("there are .* stale rows", event["reason"])
+    assert "--batch-seconds 0.05" in event["hint"]
     assert count(database) == ROWS
 
 

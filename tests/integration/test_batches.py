@@ -97,7 +97,8 @@ def test_text_that_is_not_valid(tmp_path: Path, encoding: str) -> None:
             "INSERT INTO geo_cache VALUES (?, CAST(? AS TEXT))",
             [(f"broken{number}", b"2026-06-02T\xff") for number in range(3)],
         )
-    result = support.run_here(path, batch_seconds=1e-6)
+    with support.one_row_at_a_time():
+        result = support.run_here(path, batch_seconds=1e-6)
     assert (result.deleted, result.unreadable) == (3, 3)
     assert "new" in support.fetch(path, "SELECT ip FROM geo_cache")
 
@@ -232,3 +233,21 @@ def test_the_pace_follows_what_was_measured() -> None:
     assert 0 < pacer.rows(60) < first / 2
     assert pacer.rows(0.01) < pacer.rows(60)
     assert pacer.pause(0) > pacer.pause(1) > 0
+
+
+def test_a_single_transaction_that_is_too_slow_says_so(tmp_path: Path) -> None:
+    """When one transaction cannot finish, the error has the number of rows and what to use."""
+    path = tmp_path / "t.db"
+    fill(path, SHAPES["usual"])
+    long = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 50000)"
+    with support.connected(path) as connection:
+        connection.execute(
+            "CREATE TRIGGER slow AFTER DELETE ON geo_cache BEGIN"
+            f" INSERT INTO sink SELECT ({long} SELECT max(n) FROM c); END"
+        )
+        connection.execute("CREATE TABLE sink (n)")
+    watch = Watch(1)
+    with pytest.raises(DeadlineError, match=f"there are {ROWS // 2} stale rows") as caught:
+        prune.prune(open_backend(parse_url(f"sqlite:///{path}"), watch), support.order(), watch)
+    assert "--batch-seconds 1" in caught.value.hint
+    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS]

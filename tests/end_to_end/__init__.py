@@ -1,0 +1,1 @@
+"""The command as it is started, on SQLite files."""

@@ -1,0 +1,62 @@
+"""A database of some size, and runs on it as systemd would start them."""
+
+import random
+import subprocess
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+import support
+
+ROWS = 200_000
+
+
+@pytest.fixture(params=["wal", "delete"])
+def database(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Return a database of some size, half of it stale, with a ledger."""
+    return make_database(tmp_path / "geo.db", ROWS, request.param)
+
+
+def make_database(path: Path, size: int, journal: str) -> Path:
+    """Make a table of so many rows, half of them stale, and a ledger."""
+    with support.connected(path) as connection:
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(support.BANGUI_TABLE)
+        connection.execute("CREATE INDEX ix ON geo_cache (last_seen)")
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO geo_cache (ip, org, cached_at, last_seen) VALUES (?, ?, ?, ?)", rows(size)
+        )
+        connection.execute("COMMIT")
+    assert support.command("migrate", url(path)).returncode == 0
+    return path
+
+
+def rows(size: int) -> Iterator[tuple[str, str, str, str]]:
+    """Yield rows in random order, stale and fresh in turn; stale ones cost reading in Python."""
+    shuffled = random.Random(1).sample(range(size), size)
+    for number in shuffled:
+        seen = ("2026-06-01T00:00:00.5+00:00", "2026-09-01T00:00:00Z")[number % 2]
+        yield f"192.0.2.{number}", "An organisation", seen, seen
+
+
+def url(path: Path) -> str:
+    """Return the option that names a SQLite file."""
+    return f"--database-url=sqlite:///{path}"
+
+
+def start(path: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start a run that goes on for a while."""
+    return subprocess.Popen(
+        [*support.COMMAND, "run", url(path), f"--before={support.CUTOFF}", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=support.environment(),
+    )
+
+
+def count(path: Path) -> int:
+    """Return how many rows the table has; raise if the database is damaged."""
+    assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]
+    return int(support.fetch(path, "SELECT count(*) FROM geo_cache")[0])

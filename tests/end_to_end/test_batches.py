@@ -1,0 +1,155 @@
+"""Runs in batches as systemd starts them: what is kept when they end early, what they show."""
+
+import os
+import pty
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import support
+
+from end_to_end.conftest import count, make_database, start, url
+
+ROWS = 60_000
+BATCHES = "--batch-seconds=0.02"
+# As small as they come: some hundreds of them.
+TINY_BATCHES = "--batch-seconds=0.0001"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Return a database that takes a while to prune in batches."""
+    return make_database(tmp_path / "geo.db", ROWS, "wal")
+
+
+def test_events_of_a_run_in_batches(database: Path) -> None:
+    """The event and the ledger have the sum of all batches, and systemd hears of each."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        path = str(database.parent / "notify")
+        manager.bind(path)
+        manager.setblocking(False)
+        heard: list[str] = []
+        process = subprocess.Popen(
+            [*support.COMMAND, "run", url(database), f"--before={support.CUTOFF}", BATCHES],
+            env=support.environment({"NOTIFY_SOCKET": path}),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while process.poll() is None:
+            time.sleep(0.01)
+            heard += received(manager)
+        assert process.stderr is not None
+        ran = support.events(process.stderr.read())[-1]
+    assert (process.returncode, ran["event"]) == (0, "geo_cache_cleanup_ran")
+    assert (ran["deleted"], ran["batches"] > 5) == (ROWS // 2, True)
+    assert support.fetch(database, "SELECT deleted FROM geocache_cleanup_runs") == [ROWS // 2]
+    assert support.fetch(database, "SELECT batches FROM geocache_cleanup_runs") == [ran["batches"]]
+    assert sum(f"of {ROWS // 2} are done" in message for message in heard) > 5
+    assert count(database) == ROWS // 2
+
+
+def received(manager: socket.socket) -> list[str]:
+    """Return the messages that have arrived."""
+    messages = []
+    while True:
+        try:
+            messages.append(manager.recv(4096).decode())
+        except BlockingIOError:
+            return messages
+
+
+def test_timeout_keeps_what_is_done(database: Path) -> None:
+    """A run that does not finish in time ends with 75, tells what remains, and can go on."""
+    done = support.command(
+        "run", url(database), "--before", support.CUTOFF, TINY_BATCHES, "--timeout", "3"
+    )
+    event = support.events(done.stderr)[-1]
+    assert (done.returncode, event["event"]) == (75, "geo_cache_cleanup_failed")
+    assert event["batches"] > 0
+    assert event["deleted"] + event["remaining"] == ROWS // 2
+    assert f"{event['remaining']} remain" in event["reason"]
+    assert (event["retryable"], "goes on" in event["hint"]) == (True, True)
+    assert count(database) == ROWS - event["deleted"]
+    assert support.fetch(database, "SELECT deleted FROM geocache_cleanup_runs") == [
+        event["deleted"]
+    ]
+    second = support.command("run", url(database), "--before", support.CUTOFF, BATCHES)
+    assert support.events(second.stderr)[-1]["deleted"] == event["remaining"]
+
+
+def test_a_signal_keeps_what_is_done(database: Path) -> None:
+    """SIGTERM between or in batches undoes the open one only; the event says so."""
+    process = start(database, TINY_BATCHES)
+    while not support.fetch(database, "SELECT count(*) FROM geocache_cleanup_runs")[0]:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, output = process.communicate(timeout=30)
+    event = support.events(output)[-1]
+    assert (process.returncode, event["event"]) == (0, "geo_cache_cleanup_interrupted")
+    assert 0 < event["deleted"] == ROWS // 2 - event["remaining"]
+    assert f"{event['deleted']} rows were deleted in {event['batches']} batches" in event["message"]
+    assert count(database) == ROWS - event["deleted"]
+    assert support.fetch(database, "SELECT deleted FROM geocache_cleanup_runs") == [
+        event["deleted"]
+    ]
+
+
+def test_writers_get_in_between(database: Path) -> None:
+    """An application that writes meanwhile loses nothing, and is not kept out to the end."""
+    process = start(database, BATCHES)
+    written = 0
+    with support.connected(database) as connection:
+        while process.poll() is None:
+            statement = "INSERT INTO geo_cache (ip, cached_at, last_seen) VALUES (?, ?, ?)"
+            fresh = "2099-01-01T00:00:00Z"
+            connection.execute(statement, (f"198.51.100.{written}", fresh, fresh))
+            written += 1
+            time.sleep(0.005)
+    assert process.returncode == 0
+    # Far fewer would get in if the lock were held from the start to the end.
+    assert written > 20
+    assert count(database) == ROWS // 2 + written
+
+
+def test_a_bar_on_a_terminal(database: Path) -> None:
+    """People see how far it is, and the outcome on a line of its own."""
+    screen, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*support.COMMAND, "run", url(database), f"--before={support.CUTOFF}", BATCHES],
+        env=support.environment({"TERM": "xterm", "COLUMNS": "80"}),
+        stderr=terminal,
+    )
+    os.close(terminal)
+    shown = bytearray()
+    reader = threading.Thread(target=drain, args=(screen, shown))
+    reader.start()
+    assert process.wait(60) == 0
+    reader.join()
+    text = shown.decode()
+    assert f"{ROWS // 2}/{ROWS // 2}" in text
+    assert text.count("\r") > 3
+    assert f"Deleted {ROWS // 2} rows" in text.splitlines()[-1]
+
+
+def drain(screen: int, shown: bytearray) -> None:
+    """Collect what is shown on a terminal until nobody holds its other side."""
+    while True:
+        try:
+            shown += os.read(screen, 4096)
+        except OSError:
+            os.close(screen)
+            return
+
+
+def test_batches_must_fit_the_timeout(database: Path) -> None:
+    """A batch that may take as long as the run is a mistake, told before anything is opened."""
+    done = support.command("run", url(database), "--batch-seconds=5", "--timeout=5")
+    (event,) = support.events(done.stderr)
+    assert (done.returncode, len(event["problems"])) == (2, 1)
+    assert "--batch-seconds" in event["reason"]
+    assert "--timeout" in event["reason"]
