@@ -212,8 +212,8 @@ def _shown(target: ServerTarget) -> Column:
 def places(connection: Connection, target: Target, condition: Condition) -> Iterator[int]:
     """Yield where each row of a condition lies: its page's number, and its own in the page."""
     statement: Any = sa.select(sa.literal_column("ctid::text")).select_from(target.table)
-    stream = connection.execution_options(stream_results=True)
-    for (text,) in stream.execute(statement.where(condition)):
+    statement = statement.where(condition).execution_options(stream_results=True)
+    for (text,) in connection.execute(statement):
         page, _, number = text[1:-1].partition(",")
         yield int(page) << 16 | int(number)
 

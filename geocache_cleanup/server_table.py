@@ -120,6 +120,6 @@ def read_values(
 ) -> Iterator[tuple[Stored, int]]:
     """Yield every stored time as the engine shows it, with the number of rows that hold it."""
     statement = sa.select(shown, sa.func.count()).group_by(sa.literal_column("1"))
-    stream = connection.execution_options(stream_results=True)
-    for value, rows in stream.execute(statement.select_from(target.table)):
+    statement = statement.select_from(target.table).execution_options(stream_results=True)
+    for value, rows in connection.execute(statement):
         yield stored(value, target.kind), rows
