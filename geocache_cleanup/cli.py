@@ -10,7 +10,7 @@ import typer
 
 from geocache_cleanup import __version__, instants, options, render
 from geocache_cleanup.edge import Edge, ladder
-from geocache_cleanup.errors import CleanupError
+from geocache_cleanup.errors import CleanupError, Interrupted
 from geocache_cleanup.events import Event
 from geocache_cleanup.journal import Notifier
 from geocache_cleanup.settings import DEFAULT_DATABASE, SETTINGS
@@ -18,6 +18,7 @@ from geocache_cleanup.settings import DEFAULT_DATABASE, SETTINGS
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+    from geocache_cleanup.database import Backend
     from geocache_cleanup.prune import Result
 
 # Seconds that systemd grants on top of --timeout, for the start-up and the roll-back.
@@ -65,6 +66,7 @@ def run(
     time_zone: Optional[str] = options.TIME_ZONE,
     timeout: Optional[str] = options.TIMEOUT,
     batch_seconds: Optional[str] = options.BATCH_SECONDS,
+    reclaim: Optional[str] = options.RECLAIM,
     max_delete_percent: Optional[str] = options.MAX_DELETE_PERCENT,
     dry_run: bool = typer.Option(
         False, "--dry-run", help="Count the stale rows: delete nothing, write nothing."
@@ -104,10 +106,30 @@ def _run(edge: Edge, *, dry_run: bool, run_id: str) -> None:
         edge.emit(Event.STARTED, "debug", f"Looking for {rows}")
 
     order = prune.Order.of(settings, dry_run=dry_run, run_id=run_id)
+    backend = open_backend(url, edge.watch)
     with ShownProgress(rows, started, notifier, edge.terminal) as progress:
-        result = batches.run(open_backend(url, edge.watch), order, edge.watch, progress)
+        result = batches.run(backend, order, edge.watch, progress)
     _report(edge, result, dry_run=dry_run)
+    if settings.reclaim and result.deleted and not dry_run:
+        notifier.status("Giving free space back")
+        _reclaim(edge, backend)
     notifier.status(f"{result.deleted} rows deleted")
+
+
+def _reclaim(edge: Edge, backend: "Backend") -> None:
+    """Give space back; the run is done and told, so that a failure is no more than a warning."""
+    began = edge.watch.elapsed
+    try:
+        freed = backend.reclaim(edge.settings.table, edge.settings.time_column)
+    except (CleanupError, Interrupted) as error:
+        reason = edge.redact(getattr(error, "reason", f"stopped by {error}"))
+        fields = {"reclaimed_bytes": None, "reason": reason, "hint": getattr(error, "hint", None)}
+        level, message = "warning", f"Gave no space back: {reason}"
+    else:
+        fields = {"reclaimed_bytes": freed}
+        level, message = "info", f"Gave back {'space' if freed is None else f'{freed} bytes'}"
+    fields["duration_seconds"] = round(edge.watch.elapsed - began, 3)
+    edge.emit(Event.RECLAIMED, level, message, **fields)
 
 
 def _nothing_configured(edge: Edge) -> bool:
@@ -156,6 +178,7 @@ def check(
     time_zone: Optional[str] = options.TIME_ZONE,
     timeout: Optional[str] = options.TIMEOUT,
     batch_seconds: Optional[str] = options.BATCH_SECONDS,
+    reclaim: Optional[str] = options.RECLAIM,
     max_delete_percent: Optional[str] = options.MAX_DELETE_PERCENT,
     log_format: Optional[str] = options.LOG_FORMAT,
     log_level: Optional[str] = options.LOG_LEVEL,

@@ -96,6 +96,12 @@ class Backend(Protocol):
     def spare_pages(self, connection: Connection) -> Optional[int]:
         """Return what grows by one with each page that is freed; None if nothing tells."""
 
+    def reclaim(self, table: str, column: str) -> Optional[int]:
+        """Give free space back, outside any transaction; return the bytes, None if unknown.
+
+        Raise CleanupError if that cannot be done; the rows are left alone in any case.
+        """
+
     def prove_writable(self, connection: Connection, target: Target) -> None:
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""
 

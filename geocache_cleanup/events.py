@@ -18,6 +18,7 @@ class Event(enum.Enum):
 
     STARTED = ("geo_cache_cleanup_started", "e7cea715021d4e10a69cfbbc45c7a0c4")
     RAN = ("geo_cache_cleanup_ran", "ae4ebaa6475745728dac48e92f27cb9f")
+    RECLAIMED = ("geo_cache_cleanup_reclaimed", "db3767ac2ed84ca1a2d03f5b9fdce5e6")
     WOULD_RUN = ("geo_cache_cleanup_would_run", "bc1049bde7bc43c884417a83c8c8a274")
     SKIPPED = ("geo_cache_cleanup_skipped", "7537f201230e47eb92ed922e17c4dfcf")
     INTERRUPTED = ("geo_cache_cleanup_interrupted", "0e99dfa1f4b342e48a358d8ac3ee2c00")

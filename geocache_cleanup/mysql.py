@@ -52,6 +52,10 @@ class MySQL(Server):
         self.lock(connection, f"{relation.schema}.{relation.name}", relation.identity)
         return mysql_table.describe(connection, relation, column)
 
+    def vacuum(self, connection: Connection, target: ServerTarget) -> None:
+        """See ``Server.vacuum``."""
+        mysql_table.optimize(connection, target)
+
     def stale_rows(
         self, connection: Connection, target: Target, stale: Condition, unreadable: int
     ) -> Backlog:

@@ -15,7 +15,9 @@ from geocache_cleanup.server_table import (
     ServerTarget,
     choose,
     choose_column,
+    escaped,
     kind_of,
+    quoted,
     read_values,
 )
 from geocache_cleanup.server_text import Column
@@ -212,3 +214,18 @@ def _shown(target: ServerTarget) -> Column:
     if target.kind in {Kind.WHOLE, Kind.DECIMAL}:
         return column
     return MySQLWords().text(column) if target.kind is Kind.TEXT else sa.func.hex(column)
+
+
+def optimize(connection: Connection, target: ServerTarget) -> None:
+    """Rebuild the table; raise ConfigError on a cluster, all of which would stand still."""
+    cluster = connection.exec_driver_sql("SHOW STATUS LIKE 'wsrep_ready'").first()
+    if cluster is not None and cluster[1] == "ON":
+        raise ConfigError(
+            "OPTIMIZE TABLE would stop a Galera cluster",
+            "leave --reclaim out, or rebuild the table node by node (wsrep_OSU_method = RSU)",
+        )
+    statement = escaped(f"OPTIMIZE TABLE {quoted(connection, target)}")
+    for row in connection.exec_driver_sql(statement):
+        # Errors come as rows of the result.
+        if str(row[2]).lower() == "error":
+            raise ConfigError(f"the table cannot be rebuilt: {row[3]}", "see the server's log")

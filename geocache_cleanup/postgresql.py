@@ -37,6 +37,10 @@ class PostgreSQL(Server):
         self.lock(connection, table, relation.identity)
         return postgresql_table.describe(connection, relation, column)
 
+    def vacuum(self, connection: Connection, target: ServerTarget) -> None:
+        """See ``Server.vacuum``. A full one would keep the application out."""
+        postgresql_table.vacuum(connection, target)
+
     def stale_rows(
         self, connection: Connection, target: Target, stale: Condition, unreadable: int
     ) -> Backlog:

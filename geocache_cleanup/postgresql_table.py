@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import quoted_name
 
 from geocache_cleanup.database import Condition, Target
+from geocache_cleanup.errors import PermissionRefusedError
 from geocache_cleanup.instants import Stored
 from geocache_cleanup.server_table import (
     Kind,
@@ -14,7 +15,9 @@ from geocache_cleanup.server_table import (
     ServerTarget,
     choose,
     choose_column,
+    escaped,
     kind_of,
+    quoted,
     read_values,
 )
 from geocache_cleanup.server_text import Column
@@ -85,6 +88,16 @@ _INDEXES = sa.text(
     WHERE x.indrelid = :table AND x.indkey[0] = :column AND x.indisvalid AND x.indpred IS NULL
       AND m.amname IN ('btree', 'brin') AND p.opcdefault
     ORDER BY m.amname DESC, i.relname
+    """
+)
+
+
+_MAY_VACUUM = sa.text(
+    """
+    SELECT CASE WHEN pg_has_role(c.relowner, 'USAGE') THEN true
+                WHEN current_setting('server_version_num')::integer >= 170000
+                THEN has_table_privilege(c.oid, 'MAINTAIN') ELSE false END
+    FROM pg_catalog.pg_class AS c WHERE c.oid = CAST(:table AS regclass)
     """
 )
 
@@ -229,3 +242,13 @@ def delete_places(
     array = "{" + ",".join(f'"({place >> 16},{place & 0xFFFF})"' for place in places) + "}"
     in_places = sa.text("ctid = ANY(CAST(:places AS tid[]))").bindparams(places=array)
     return sa.delete(target.table).where(condition, in_places)
+
+
+def vacuum(connection: Connection, target: ServerTarget) -> None:
+    """Vacuum the table; raise PermissionRefusedError, where the server would only warn."""
+    table = quoted(connection, target)
+    if not connection.execute(_MAY_VACUUM, {"table": table}).scalar_one():
+        raise PermissionRefusedError(
+            f"the user may not vacuum {target.name!r}", "autovacuum does it; or make it the owner"
+        )
+    connection.exec_driver_sql(escaped(f"VACUUM {table}"))

@@ -79,6 +79,11 @@ def zone(text: str) -> dt.tzinfo:
         ) from None
 
 
+def yes_or_no(text: str) -> bool:
+    """Return whether the text is ``yes``."""
+    return one_of(("yes", "no"))(text) == "yes"
+
+
 def one_of(names: Sequence[str]) -> Callable[[str], str]:
     """Return a reader of one of some words."""
 

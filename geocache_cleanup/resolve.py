@@ -127,6 +127,7 @@ def _build(given: Mapping[str, Given], values: Mapping[str, Any], now: int) -> S
         time_zone=values.get("time_zone", dt.UTC),
         timeout=values.get("timeout", math.inf),
         batch_seconds=values.get("batch_seconds", 0.0),
+        reclaim=values.get("reclaim", False),
         max_delete_percent=values.get("max_delete_percent", 100),
         retention_days=retention,
         cutoff=cutoff,

@@ -193,6 +193,21 @@ class Server(abc.ABC):
         """See ``database.Backend.prove_writable``."""
         connection.execute(sa.delete(target.table).where(sa.false()))
 
+    def reclaim(self, table: str, column: str) -> Optional[int]:
+        """See ``database.Backend.reclaim``."""
+        with self.connect_to_migrate() as connection:
+            target = self.find(connection, table, column)
+            self.vacuum(connection, target)
+        return None
+
+    @abc.abstractmethod
+    def vacuum(self, connection: Connection, target: ServerTarget) -> None:
+        """Let the table's free space be used again; raise CleanupError if the user may not."""
+
+    @abc.abstractmethod
+    def find(self, connection: Connection, table: str, column: str) -> ServerTarget:
+        """See ``database.Backend.find``. The table is locked against other runs."""
+
     def backlog(
         self,
         connection: Connection,

@@ -1,12 +1,12 @@
 """The index on the time column of a server's table, built while others write."""
 
 import re
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Iterator, Optional
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.server_table import Kind, ServerTarget
+from geocache_cleanup.server_table import Kind, ServerTarget, escaped, quote_as
 
 # Longer than any time in text; MySQL wants to know how much of a long column to keep.
 _PREFIX = 64
@@ -34,7 +34,7 @@ def create(connection: Connection, target: ServerTarget, name: str) -> bool:
 
     The connection must commit each statement of its own accord.
     """
-    column = _quote_as(connection.dialect)(target.column_name)
+    column = quote_as(connection.dialect)(target.column_name)
     if connection.dialect.name != "postgresql":
         return _create_in_mysql(connection, target, name, column)
     if target.kind is Kind.TEXT:
@@ -48,17 +48,17 @@ def _create_in_mysql(connection: Connection, target: ServerTarget, name: str, co
     found = sa.inspect(connection).get_indexes(target.name, schema=schema)
     if name in {index["name"] for index in found}:
         return False
-    quote = _quote_as(connection.dialect)
+    quote = quote_as(connection.dialect)
     if target.kind is Kind.TEXT and _length(target.column_type) > _PREFIX:
         column += f"({_PREFIX})"
     table = f"{quote(str(schema))}.{quote(target.name)}"
     statement = f"CREATE INDEX {quote(name)} ON {table} ({column})"
     try:
-        connection.exec_driver_sql(_escaped(f"{statement} {_ONLINE}"))
+        connection.exec_driver_sql(escaped(f"{statement} {_ONLINE}"))
     except sa.exc.DBAPIError as error:
         if error.orig is None or error.orig.args[0] not in _NOT_ONLINE:
             raise
-        connection.exec_driver_sql(_escaped(statement))
+        connection.exec_driver_sql(escaped(statement))
     return True
 
 
@@ -67,7 +67,7 @@ _ONLINE = "ALGORITHM=INPLACE LOCK=NONE"
 
 def printed(dialect: Any, schema: Optional[str], table: str, column: str, name: str) -> str:
     """Return the statement as text, for a table of which nothing is known."""
-    quote = _quote_as(dialect)
+    quote = quote_as(dialect)
     where = ".".join(map(quote, filter(None, (schema, table))))
     if dialect.name == "postgresql":
         return f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {quote(name)} ON {where} ({quote(column)})"
@@ -82,7 +82,7 @@ class _Builder:
     def __init__(self, connection: Connection, column: str) -> None:
         self._connection = connection
         self._column = column
-        self._quote = _quote_as(connection.dialect)
+        self._quote = quote_as(connection.dialect)
 
     def build(self, table: Any, name: str) -> bool:
         where = f"{self._quote(table.schema)}.{self._quote(table.name)}"
@@ -117,18 +117,7 @@ class _Builder:
         yield from self._connection.execute(_CHILDREN, {"table": where}).mappings().all()
 
     def _execute(self, statement: str) -> None:
-        self._connection.exec_driver_sql(_escaped(statement))
-
-
-def _quote_as(dialect: Any) -> Callable[[str], str]:
-    """Return a function that quotes names; SQLAlchemy's would also double every "%"."""
-    mark = '"' if dialect.name == "postgresql" else "`"
-    return lambda name: mark + str(name).replace(mark, 2 * mark) + mark
-
-
-def _escaped(statement: str) -> str:
-    """Return a statement as the drivers want it, for which "%" starts a parameter."""
-    return statement.replace("%", "%%")
+        self._connection.exec_driver_sql(escaped(statement))
 
 
 def _length(declared: str) -> int:

@@ -123,3 +123,20 @@ def read_values(
     statement = statement.select_from(target.table).execution_options(stream_results=True)
     for value, rows in connection.execute(statement):
         yield stored(value, target.kind), rows
+
+
+def quote_as(dialect: Any) -> Callable[[str], str]:
+    """Return a function that quotes names; SQLAlchemy's would also double every "%"."""
+    mark = '"' if dialect.name == "postgresql" else "`"
+    return lambda name: mark + str(name).replace(mark, 2 * mark) + mark
+
+
+def escaped(statement: str) -> str:
+    """Return a statement as the drivers want it, for which "%" starts a parameter."""
+    return statement.replace("%", "%%")
+
+
+def quoted(connection: Connection, target: ServerTarget) -> str:
+    """Return the table's name with its schema, as the server wants it quoted."""
+    quote = quote_as(connection.dialect)
+    return f"{quote(str(target.table.schema))}.{quote(target.name)}"

@@ -53,6 +53,7 @@ class Settings:
     time_zone: dt.tzinfo
     timeout: float
     batch_seconds: float
+    reclaim: bool
     max_delete_percent: int
     retention_days: Optional[int]
     cutoff: int
@@ -99,6 +100,12 @@ SETTINGS: Mapping[str, Setting] = {
             "0",
             "0: one transaction; more: a series of them, each of about so many seconds.",
             readers.seconds(3_600, zero=True),
+        ),
+        Setting(
+            "reclaim",
+            "no",
+            "yes: after a run that deleted rows, give the space they took back.",
+            readers.yes_or_no,
         ),
         Setting(
             "max_delete_percent",

@@ -12,7 +12,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
-from geocache_cleanup import sqlite_backlog, sqlite_errors, sqlite_search, sqlite_table, sqlite_wal
+from geocache_cleanup import (
+    sqlite_backlog,
+    sqlite_errors,
+    sqlite_reclaim,
+    sqlite_search,
+    sqlite_table,
+    sqlite_wal,
+)
 from geocache_cleanup.backlog import Backlog
 from geocache_cleanup.database import Search, Target
 from geocache_cleanup.errors import ConfigError, NoInputError, PermissionRefusedError
@@ -104,6 +111,12 @@ class SQLite:
         """See ``database.Backend.between``."""
         sqlite_wal.write_back(sqlite_table.driver_connection(connection), self.path)
 
+    def reclaim(self, table: str, column: str) -> int:  # noqa: ARG002 - it is the file that shrinks
+        """See ``database.Backend.reclaim``."""
+        with self.open(write=True) as connection:
+            raw = sqlite_table.driver_connection(connection)
+            return sqlite_reclaim.reclaim(raw, self.path, lambda text: self._patiently(raw, text))
+
     def prove_writable(self, connection: Connection, target: Target) -> None:
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""
         connection.execute(sa.delete(target.table).where(sa.false()))
@@ -148,7 +161,7 @@ class SQLite:
         """Execute a statement that may have to wait for the locks of others."""
         while True:
             try:
-                raw.execute(statement)
+                raw.execute(statement).fetchall()
             except sqlite3.OperationalError as error:
                 if sqlite_errors.primary_code(error) != sqlite3.SQLITE_BUSY or self._watch.over():
                     raise

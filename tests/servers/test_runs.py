@@ -227,3 +227,26 @@ def test_who_one_is_lets_one_in(request: pytest.FixtureRequest) -> None:
         assert geocache_cleanup("run", url=text_of(url)).status == 0
     refused = geocache_cleanup("run", url=text_of(postgresql.url("peer_only", user="postgres")))
     assert refused.status == 77
+
+
+def test_space_is_given_back_on_demand(server: Any, database: str) -> None:
+    """VACUUM or OPTIMIZE after the run, which is told first; who may not do it is warned."""
+    server.query("CREATE TABLE geo_cache (ip VARCHAR(9) PRIMARY KEY, last_seen DATE)", database)
+    grant(server, database)
+    server.query(FILL, database)
+    url = text_of(server.url(database))
+    done = geocache_cleanup("run", BEFORE, "--reclaim=yes", url=url)
+    assert done.status == 0
+    assert [event["event"] for event in done.events[1:]] == [
+        "geo_cache_cleanup_ran",
+        "geo_cache_cleanup_reclaimed",
+    ]
+    assert (done.last["level"], done.last["reclaimed_bytes"]) == ("info", None)
+    if not is_postgresql(server):
+        return
+    server.query("ALTER TABLE geo_cache OWNER TO postgres", database)
+    server.query("GRANT SELECT, DELETE ON geo_cache TO app", database)
+    server.query("INSERT INTO geo_cache VALUES ('d', '2020-01-01')", database)
+    refused = geocache_cleanup("run", BEFORE, "--reclaim=yes", url=url)
+    assert (refused.status, refused.last["level"]) == (0, "warning")
+    assert "may not vacuum" in refused.last["reason"]

@@ -1,0 +1,70 @@
+"""Free space of a SQLite file, given back to the file system."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from typing import Callable
+
+from geocache_cleanup import sqlite_errors
+from geocache_cleanup.errors import StorageError
+
+Execute = Callable[[str], None]
+
+_INCREMENTAL = 2
+# Some milliseconds of work, after which waiting writers get in.
+_PAGES_AT_A_TIME = 1_000
+_PAUSE_SECONDS = 0.03
+
+
+def reclaim(raw: sqlite3.Connection, path: str, execute: Execute) -> int:
+    """Shrink the file, and return by how many bytes; ``execute`` waits for the locks of others.
+
+    Raise StorageError if there is no room for the copy that a VACUUM makes.
+    """
+    before = _size(path)
+    if _number(raw, "freelist_count"):
+        if _number(raw, "auto_vacuum") == _INCREMENTAL:
+            _step_by_step(raw, execute)
+        else:
+            _check_room(raw, path)
+            execute("VACUUM")
+    # Readers may still need the log: then it is left to shrink some other time.
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return max(0, before - _size(path))
+
+
+def _step_by_step(raw: sqlite3.Connection, execute: Execute) -> None:
+    while left := _number(raw, "freelist_count"):
+        execute(f"PRAGMA incremental_vacuum({_PAGES_AT_A_TIME})")
+        if _number(raw, "freelist_count") >= left:
+            return  # others free pages as quickly
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _check_room(raw: sqlite3.Connection, path: str) -> None:
+    """See "The VACUUM command" in SQLite's manual: up to twice the size of the file is needed."""
+    pages = _number(raw, "page_count") - _number(raw, "freelist_count")
+    needed = pages * _number(raw, "page_size")
+    here, elsewhere = sqlite_errors.directory(path), tempfile.gettempdir()
+    same = os.stat(here).st_dev == os.stat(elsewhere).st_dev
+    for directory, times in ((here, 2 if same else 1), (elsewhere, 1)):
+        free = shutil.disk_usage(directory).free
+        if free < needed * times:
+            raise StorageError(
+                f"a VACUUM needs {needed * times} bytes in {directory!r}, and {free} are free",
+                "make room, or let PRAGMA auto_vacuum be INCREMENTAL, which needs none",
+            )
+
+
+def _number(raw: sqlite3.Connection, name: str) -> int:
+    return int(raw.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _size(path: str) -> int:
+    size = os.stat(path).st_size
+    with contextlib.suppress(FileNotFoundError):
+        size += os.stat(f"{path}-wal").st_size
+    return size

@@ -1,0 +1,71 @@
+"""Free space: told after every run, given back only on demand, never at the cost of the run."""
+
+from pathlib import Path
+
+import pytest
+import support
+
+from end_to_end.conftest import count, make_database, url
+
+ROWS = 20_000
+RUN = ("run", "--before", support.CUTOFF)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Return a database that shrinks by a third or so."""
+    return make_database(tmp_path / "geo.db", ROWS, "wal")
+
+
+def free_pages(path: Path) -> int:
+    """Return how many pages hold nothing."""
+    return int(support.fetch(path, "PRAGMA freelist_count")[0])
+
+
+@pytest.mark.parametrize("batches", ["0", "0.05"])
+def test_freed_pages_are_told_and_kept(database: Path, batches: str) -> None:
+    """Without --reclaim the file keeps its size, and the event tells what new rows can use."""
+    event = support.events(support.command(*RUN, url(database), "--batch-seconds", batches).stderr)[
+        -1
+    ]
+    assert event["freed_pages"] == free_pages(database) > 0
+
+
+def test_vacuum(database: Path) -> None:
+    """The file shrinks by what the event says, after the run has been told."""
+    before = database.stat().st_size
+    done = support.command(*RUN, url(database), "--reclaim=yes")
+    _, ran, reclaimed = support.events(done.stderr)
+    assert (done.returncode, ran["event"]) == (0, "geo_cache_cleanup_ran")
+    assert reclaimed["event"] == "geo_cache_cleanup_reclaimed"
+    assert reclaimed["level"] == "info"
+    assert reclaimed["reclaimed_bytes"] == before - database.stat().st_size > 0
+    assert (free_pages(database), count(database)) == (0, ROWS // 2)
+    second = support.command(*RUN, url(database), "--reclaim=yes")
+    assert [event["event"] for event in support.events(second.stderr)][1:] == [
+        "geo_cache_cleanup_ran"
+    ]
+
+
+def test_incremental_vacuum(database: Path) -> None:
+    """A file made for it shrinks step by step, and others can write in between."""
+    with support.connected(database) as connection:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("VACUUM")
+    before = database.stat().st_size
+    reclaimed = support.events(support.command(*RUN, url(database), "--reclaim=yes").stderr)[-1]
+    assert reclaimed["reclaimed_bytes"] == before - database.stat().st_size > 0
+    assert (free_pages(database), count(database)) == (0, ROWS // 2)
+
+
+def test_a_reader_in_the_way(database: Path) -> None:
+    """Who still reads the old state keeps it: the log shrinks some other time, nothing fails."""
+    with support.connected(database) as reader:
+        cursor = reader.execute("SELECT ip FROM geo_cache")
+        first = cursor.fetchone()
+        done = support.command(*RUN, url(database), "--reclaim=yes", "--timeout=20")
+        assert len([first, *cursor]) == ROWS
+    reclaimed = support.events(done.stderr)[-1]
+    assert (done.returncode, reclaimed["event"]) == (0, "geo_cache_cleanup_reclaimed")
+    assert reclaimed["reclaimed_bytes"] == 0
+    assert count(database) == ROWS // 2

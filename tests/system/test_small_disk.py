@@ -1,0 +1,35 @@
+"""A disk on which a database fits, and a copy of it does not."""
+
+import subprocess
+from pathlib import Path
+
+import support
+from end_to_end.conftest import count, make_database, url
+
+ROWS = 20_000
+
+
+def test_no_room_for_a_copy(tmp_path: Path) -> None:
+    """A VACUUM that may not fit is not begun; the warning has the size that it needs."""
+    database = make_database(tmp_path / "geo.db", ROWS, "delete")
+    small = tmp_path / "small"
+    small.mkdir()
+    size = database.stat().st_size * 5 // 4
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", small], check=True)
+    try:
+        copy = small / "geo.db"
+        copy.write_bytes(database.read_bytes())
+        done = support.command(
+            "run",
+            url(copy),
+            f"--before={support.CUTOFF}",
+            "--reclaim=yes",
+            "--batch-seconds=0.01",
+            env={"TMPDIR": str(small)},
+        )
+        reclaimed = support.events(done.stderr)[-1]
+        assert (done.returncode, reclaimed["level"]) == (0, "warning")
+        assert "bytes in" in reclaimed["reason"]
+        assert count(copy) == ROWS // 2
+    finally:
+        subprocess.run(["umount", small], check=True)
