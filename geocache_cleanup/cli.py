@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
 import typer
 
 from geocache_cleanup import __version__, instants, options, render
-from geocache_cleanup.edge import Edge, ladder
+from geocache_cleanup.edge import Edge, ladder, nothing_configured
 from geocache_cleanup.errors import CleanupError
 from geocache_cleanup.events import Event
 from geocache_cleanup.journal import Notifier
-from geocache_cleanup.settings import DEFAULT_DATABASE, SETTINGS
+from geocache_cleanup.recorder import Recorder
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -76,11 +76,12 @@ def run(
     """Delete the stale rows in one transaction: what the service does."""
     run_id = os.environ.get("INVOCATION_ID") or uuid.uuid4().hex
     edge = Edge(context.params, {**_RUN_FIELDS, "dry_run": dry_run, "run_id": run_id}, context.args)
+    recorder = Recorder(edge, dry_run=dry_run)
     with ladder(edge):
-        _run(edge, dry_run=dry_run, run_id=run_id)
+        _run(edge, recorder, dry_run=dry_run, run_id=run_id)
 
 
-def _run(edge: Edge, *, dry_run: bool, run_id: str) -> None:
+def _run(edge: Edge, recorder: Recorder, *, dry_run: bool, run_id: str) -> None:
     settings = edge.settings
     edge.fields.update(
         table=settings.table,
@@ -89,7 +90,8 @@ def _run(edge: Edge, *, dry_run: bool, run_id: str) -> None:
         retention_days=settings.retention_days,
     )
     url = edge.database_url()
-    if _nothing_configured(edge):
+    recorder.prepare()
+    if nothing_configured(edge):
         return
     from geocache_cleanup import batches, prune  # these import SQLAlchemy
     from geocache_cleanup.database import open_backend
@@ -104,29 +106,11 @@ def _run(edge: Edge, *, dry_run: bool, run_id: str) -> None:
         edge.emit(Event.STARTED, "debug", f"Looking for {rows}")
 
     order = prune.Order.of(settings, dry_run=dry_run, run_id=run_id)
+    recorder.prepare_look(url, order)
     with ShownProgress(rows, started, notifier, edge.terminal) as progress:
         result = batches.run(open_backend(url, edge.watch), order, edge.watch, progress)
     _report(edge, result, dry_run=dry_run)
     notifier.status(f"{result.deleted} rows deleted")
-
-
-def _nothing_configured(edge: Edge) -> bool:
-    """Tell, in one event, that nobody has named a database yet and there is no default one."""
-    if edge.settings.configured:
-        return False
-    try:
-        os.stat(DEFAULT_DATABASE)
-    except FileNotFoundError:
-        edge.emit(
-            Event.SKIPPED,
-            "info",
-            f"Nothing to do: no database is configured and there is no {DEFAULT_DATABASE}; set "
-            f"{SETTINGS['database_url'].variable} in /etc/default/geocache-cleanup",
-        )
-        return True
-    except OSError:
-        return False  # a run reports what is wrong with it
-    return False
 
 
 def _report(edge: Edge, result: "Result", *, dry_run: bool) -> None:
@@ -175,7 +159,7 @@ def _check(edge: Edge, *, as_json: bool) -> None:
         "cutoff": instants.render(edge.settings.cutoff),
     }
     try:
-        if not _nothing_configured(edge):
+        if not nothing_configured(edge):
             _examine(edge, url, document)
     except CleanupError as error:
         document["problem"] = {
@@ -214,7 +198,7 @@ def history(
     edge = Edge(context.params, {}, context.args)
     with ladder(edge):
         url = edge.database_url()
-        rows = [] if _nothing_configured(edge) else _past_runs(edge, url, limit)
+        rows = [] if nothing_configured(edge) else _past_runs(edge, url, limit)
         typer.echo(json.dumps({"runs": rows}) if as_json else render.history(rows))
 
 

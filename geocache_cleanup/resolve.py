@@ -128,6 +128,7 @@ def _build(given: Mapping[str, Given], values: Mapping[str, Any], now: int) -> S
         timeout=values.get("timeout", math.inf),
         batch_seconds=values.get("batch_seconds", 0.0),
         max_delete_percent=values.get("max_delete_percent", 100),
+        metrics_file=values.get("metrics_file"),
         retention_days=retention,
         cutoff=cutoff,
         now=now,

@@ -54,6 +54,7 @@ class Settings:
     timeout: float
     batch_seconds: float
     max_delete_percent: int
+    metrics_file: Optional[str]
     retention_days: Optional[int]
     cutoff: int
     now: int
@@ -107,7 +108,10 @@ SETTINGS: Mapping[str, Setting] = {
             readers.whole(1, 100, "percent"),
         ),
         Setting(
-            "metrics_file", None, "Prometheus text file; not available yet.", readers.not_yet(None)
+            "metrics_file",
+            None,
+            "Prometheus text file (.prom), replaced after each run.",
+            readers.path,
         ),
         Setting(
             "log_format",
