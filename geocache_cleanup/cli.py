@@ -1,23 +1,19 @@
 """The command line: the options, and what each command prints."""
 
-import dataclasses
 import json
 import os
 import uuid
-from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 import typer
 
-from geocache_cleanup import __version__, instants, options, render
+from geocache_cleanup import __version__, instants, options, render, render_check, report
 from geocache_cleanup.edge import Edge, ladder, nothing_configured
-from geocache_cleanup.errors import CleanupError
 from geocache_cleanup.events import Event
 from geocache_cleanup.journal import Notifier
 from geocache_cleanup.recorder import Recorder
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
-
     from geocache_cleanup.prune import Result
 
 # Seconds that systemd grants on top of --timeout, for the start-up and the roll-back.
@@ -141,6 +137,7 @@ def check(
     timeout: Optional[str] = options.TIMEOUT,
     batch_seconds: Optional[str] = options.BATCH_SECONDS,
     max_delete_percent: Optional[str] = options.MAX_DELETE_PERCENT,
+    metrics_file: Optional[str] = options.METRICS_FILE,
     log_format: Optional[str] = options.LOG_FORMAT,
     log_level: Optional[str] = options.LOG_LEVEL,
     as_json: bool = options.JSON,
@@ -153,35 +150,13 @@ def check(
 
 def _check(edge: Edge, *, as_json: bool) -> None:
     url = edge.database_url()
-    document: dict[str, Any] = {
-        "version": __version__,
-        "settings": edge.shown_settings(),
-        "cutoff": instants.render(edge.settings.cutoff),
-    }
+    document: Mapping[str, Any] = {}
     try:
-        if not nothing_configured(edge):
-            _examine(edge, url, document)
-    except CleanupError as error:
-        document["problem"] = {
-            "reason": edge.redact(error.reason),
-            "hint": error.hint,
-            "exit_status": int(error.status),
-        }
-        raise
+        with report.checking(edge) as document:
+            if not nothing_configured(edge):
+                report.examine(edge, url, document)
     finally:
-        typer.echo(json.dumps(document) if as_json else render.check(document))
-
-
-def _examine(edge: Edge, url: "URL", document: dict[str, Any]) -> None:
-    from geocache_cleanup import check as work  # imports SQLAlchemy
-    from geocache_cleanup.database import open_backend
-    from geocache_cleanup.prune import Order
-
-    backend = open_backend(url, edge.watch)
-    order = Order.of(edge.settings, dry_run=True, run_id="")
-    document["table"] = dataclasses.asdict(work.inspect(backend, order))
-    result = work.rehearse(backend, order, edge.watch)
-    document["would_delete"], document["unreadable"] = result.deleted, result.unreadable
+        typer.echo(json.dumps(document) if as_json else render_check.check(document))
 
 
 @app.command(cls=options.TextCommand)
@@ -198,16 +173,8 @@ def history(
     edge = Edge(context.params, {}, context.args)
     with ladder(edge):
         url = edge.database_url()
-        rows = [] if nothing_configured(edge) else _past_runs(edge, url, limit)
+        rows = [] if nothing_configured(edge) else report.past_runs(edge, url, limit)
         typer.echo(json.dumps({"runs": rows}) if as_json else render.history(rows))
-
-
-def _past_runs(edge: Edge, url: "URL", limit: int) -> Sequence[Mapping[str, object]]:
-    from geocache_cleanup import ledger  # imports SQLAlchemy
-    from geocache_cleanup.database import open_backend
-
-    with open_backend(url, edge.watch).connect(write=False) as connection:
-        return [record.as_json() for record in ledger.read(connection, limit)]
 
 
 @app.command(cls=options.TextCommand)
