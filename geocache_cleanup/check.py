@@ -100,7 +100,7 @@ def estimate(rehearsal: Rehearsal, past: Sequence[Mapping[str, Any]]) -> Lock:
     large = [(rows, seconds) for rows, seconds in runs if rows >= _LEAST_ROWS and seconds > 0]
     rate = _ROWS_PER_SECOND
     if large:
-        rate = int(sum(rows for rows, _ in large) / sum(seconds for _, seconds in large))
+        rate = int(sum(rows for rows, _ in large) / sum(seconds for _, seconds in large)) or 1
     return Lock(
         seconds=round(rehearsal.seconds + rehearsal.result.deleted / rate, 3),
         search_seconds=round(rehearsal.seconds, 3),

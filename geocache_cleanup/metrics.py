@@ -70,10 +70,15 @@ def check(path: str) -> None:
 def _check_old(path: str) -> None:
     """Refuse to replace what is no metrics file, whatever made somebody name it."""
     try:
-        mode, size = os.stat(path).st_mode, os.stat(path).st_size
+        old, directory = os.stat(path), os.stat(os.path.dirname(os.path.realpath(path)))
     except OSError:
         return
-    if not stat.S_ISREG(mode) or (size and PREFIX.encode() not in _read(path)):
+    if directory.st_mode & stat.S_ISVTX and os.geteuid() not in {0, old.st_uid, directory.st_uid}:
+        raise PermissionRefusedError(
+            f"the metrics file {path!r} belongs to another user, and its directory is sticky",
+            "remove the file: the next run makes it anew",
+        )
+    if not stat.S_ISREG(old.st_mode) or (old.st_size and PREFIX.encode() not in _read(path)):
         raise ConfigError(
             f"{path!r} exists and is not a metrics file of geocache-cleanup",
             "set --metrics-file to a file of its own",

@@ -1,5 +1,6 @@
 """What systemd says of the timers that start the job."""
 
+import datetime as dt
 import os
 import subprocess
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Timers:
 
 def look() -> Timers:
     """Ask systemd, for two seconds at most; where there is none, say so and never fail."""
-    command = ["systemctl", "show", *_UNITS, "--timestamp=unix", f"--property={_wanted()}"]
+    command = ["systemctl", "show", *_UNITS, f"--property={','.join(_PROPERTIES)}"]
     try:
         done = subprocess.run(  # noqa: S603 - constants
             command,
@@ -50,7 +51,8 @@ def look() -> Timers:
             errors="replace",
             timeout=_SECONDS,
             check=False,
-            env={**os.environ, "LC_ALL": "C"},
+            # Some versions heed --timestamp= for some of the times only.
+            env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
@@ -63,10 +65,6 @@ def look() -> Timers:
     found = [_parse(block) for block in done.stdout.split("\n\n")]
     timers = [timer for timer in found if timer]
     return Timers(timers, None if timers else f"there is no {_UNITS[0]}")
-
-
-def _wanted() -> str:
-    return ",".join(_PROPERTIES)
 
 
 def _parse(block: str) -> Optional[Timer]:
@@ -85,7 +83,12 @@ def _parse(block: str) -> Optional[Timer]:
 
 def _moment(text: str) -> Optional[str]:
     """Return a time of systemd's as RFC 3339; as it is, should systemd write it otherwise."""
-    if text in {"", "0", "n/a", "@0"}:
+    if text in {"", "0", "n/a"}:
         return None
-    seconds = text.removeprefix("@")
-    return instants.render(int(seconds) * instants.SECOND) if seconds.isdigit() else text
+    try:
+        moment = dt.datetime.strptime(
+            text.partition(" ")[2].replace("UTC", "+0000"), "%Y-%m-%d %H:%M:%S %z"
+        )
+    except ValueError:
+        return text
+    return instants.render(instants.of_datetime(moment))
