@@ -66,8 +66,10 @@ def _describe_sqlite(connection: Connection, url: URL, user: str) -> Facts:
 
 
 def _version(module: object) -> str:
-    """Return a driver's version; some give it with more after it."""
-    return str(getattr(module, "__version__", "")).partition(" ")[0]
+    """Return a driver's version, without what some of them put after it."""
+    parts = getattr(module, "version_info", ())[:3]
+    version = getattr(module, "__version__", "") or ".".join(map(str, parts))
+    return str(version).partition(" ")[0]
 
 
 def _user(number: int) -> str:

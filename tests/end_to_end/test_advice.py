@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any, Mapping, Optional
@@ -15,14 +16,20 @@ NOW = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 FRESH: list[tuple[str, object]] = [(str(number), NOW) for number in range(4)]
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def well_kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a database of which there is nothing to say: fresh rows, migrated, just pruned."""
-    path = tmp_path / "geo.db"
+    path = tmp_path_factory.mktemp("advice") / "geo.db"
     support.make_table(path, FRESH)
     for command in ("migrate", "run"):
         assert support.command(command, URL.format(path)).returncode == 0
     return path
+
+
+@pytest.fixture
+def database(well_kept: Path, tmp_path: Path) -> Path:
+    """Return a copy of it, to be spoilt."""
+    return Path(shutil.copy(well_kept, tmp_path))
 
 
 def advice(path: Path, *arguments: str, env: Optional[Mapping[str, str]] = None) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def on_terminal(*arguments: str, **env: str) -> str:
     return text.decode()
 
 
-@pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}])
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}])
 @pytest.mark.parametrize("command", ["check", "--help", "check --help", "check --nonsense"])
 def test_no_colour_and_no_boxes(database: Path, command: str, env: dict[str, str]) -> None:
     """On a terminal and piped: nothing but the text, so that there is no colour to switch off."""
