@@ -1,36 +1,9 @@
 """What an admin should look at, in the order of its weight, each with a remedy."""
 
-import datetime as dt
-from dataclasses import dataclass
-from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+from typing import Callable, Iterator, Sequence
 
-Document = Mapping[str, Any]
-
-_LATE_DAYS = 2
-_LONG_SECONDS = 5
-_MIGRATE = "run geocache-cleanup migrate as the owner of the table"
-
-
-@dataclass(frozen=True)
-class Advice:
-    """Something that is not as it should be, and what to do about it."""
-
-    finding: str
-    remedy: str
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the document does not say: ``timeout`` is in seconds.
-
-    ``has_secret_in_view``: the URL holds a password that others on the host can read.
-    ``ignores_service``: the settings of the service were not those of this command.
-    """
-
-    has_secret_in_view: bool
-    ignores_service: bool
-    timeout: float
-    is_root: bool
+from geocache_cleanup.advice_runs import of_ledger, of_lock, of_timers
+from geocache_cleanup.finding import MIGRATE, Advice, Document, Surroundings
 
 
 def advise(document: Document, around: Surroundings) -> Sequence[Advice]:
@@ -39,9 +12,9 @@ def advise(document: Document, around: Surroundings) -> Sequence[Advice]:
     parts: Sequence[tuple[str, Callable[[Document], Iterator[Advice]]]] = (
         ("connection", lambda part: _of_connection(part, around)),
         ("table", lambda part: _of_table(part, document)),
-        ("lock", lambda part: _of_lock(part, around)),
-        ("ledger", _of_ledger),
-        ("timers", _of_timers),
+        ("lock", lambda part: of_lock(part, around)),
+        ("ledger", of_ledger),
+        ("timers", of_timers),
     )
     for name, look in parts:
         if name in document:
@@ -51,6 +24,11 @@ def advise(document: Document, around: Surroundings) -> Sequence[Advice]:
 
 def _of_settings(document: Document, around: Surroundings) -> Iterator[Advice]:
     settings = {row["option"]: row for row in document["settings"]}
+    if "connection" not in document and "problem" not in document:
+        yield Advice(
+            "no database is configured yet",
+            "set GEOCACHE_CLEANUP_DATABASE_URL in /etc/default/geocache-cleanup",
+        )
     if around.ignores_service:
         yield Advice(
             "this command was not given the settings of the service in "
@@ -97,7 +75,7 @@ def _of_connection(connection: Document, around: Surroundings) -> Iterator[Advic
 def _of_table(table: Document, document: Document) -> Iterator[Advice]:
     column = table["time_column"]
     if table["index"] is None:
-        yield Advice(f"no index leads with {column}: each run reads the whole table", _MIGRATE)
+        yield Advice(f"no index leads with {column}: each run reads the whole table", MIGRATE)
     if not table["atomic"]:
         yield Advice(
             "the table's engine has no transactions: a run that is stopped leaves a part done",
@@ -149,72 +127,3 @@ def _of_share(table: Document, document: Document) -> Iterator[Advice]:
             "if this is not a first run, look at the clock and at the cutoff, and whether the "
             "database is an old backup; --max-delete-percent=50 would stop such a run",
         )
-
-
-def _of_lock(lock: Document, around: Surroundings) -> Iterator[Advice]:
-    steps = "prune a backlog in steps: --retention-days=365 first, then less"
-    if lock["seconds"] > around.timeout:
-        yield Advice(
-            f"a run may take {lock['seconds']:.0f} seconds, and --timeout stops it after "
-            f"{around.timeout:g}: it would delete nothing, each time",
-            f"raise --timeout, or {steps}",
-        )
-    elif lock["seconds"] > _LONG_SECONDS:
-        yield Advice(
-            f"the write lock may be held for {lock['seconds']:.0f} seconds: the application "
-            "cannot write for so long",
-            steps,
-        )
-
-
-def _of_ledger(ledger: Document) -> Iterator[Advice]:
-    if not ledger["exists"]:
-        yield Advice("there is no ledger: past runs are in the journal only", _MIGRATE)
-        return
-    last = ledger["last_success"]
-    start = "systemctl start geocache-cleanup.service, then journalctl -u geocache-cleanup -x"
-    if last is None:
-        yield Advice("no run of this table has ever succeeded, by the ledger", start)
-        return
-    days = _days_since(str(last["started_at"]))
-    if days is not None and days > _LATE_DAYS:
-        yield Advice(
-            f"the last run that succeeded was {days:.0f} days ago",
-            "see journalctl -u geocache-cleanup -p warning, and the timer above",
-        )
-    if days is not None and days < 0:
-        yield Advice(
-            f"the last run is recorded at {last['started_at']}, which is ahead of the clock",
-            "see timedatectl, here and on the host of that run",
-        )
-
-
-def _days_since(moment: str) -> Optional[float]:
-    try:
-        passed = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(moment)
-    except (ValueError, TypeError):  # the ledger holds what is no time
-        return None
-    return passed / dt.timedelta(days=1)
-
-
-def _of_timers(timers: Document) -> Iterator[Advice]:
-    # Whoever has instances only has no need of the other timer.
-    is_any_active = any(unit["active"] == "active" for unit in timers["units"])
-    for unit in timers["units"]:
-        name = unit["unit"]
-        is_enabled = unit["enabled"].startswith("enabled")
-        if is_enabled and unit["active"] != "active":
-            yield Advice(
-                f"{name} is enabled but {unit['active']}: it does not fire before the next boot",
-                f"systemctl start {name}; see systemctl status {name}",
-            )
-        elif not is_enabled and unit["active"] == "active":
-            yield Advice(
-                f"{name} is active but {unit['enabled']}: it ends with the next boot",
-                f"systemctl enable {name}",
-            )
-        elif not is_enabled and not is_any_active:
-            yield Advice(
-                f"{name} is {unit['enabled']}: nothing starts the job",
-                f"systemctl enable --now {name}",
-            )

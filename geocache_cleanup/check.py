@@ -31,13 +31,15 @@ class TableReport:
 
 @dataclass(frozen=True)
 class Lock:
-    """How long a run would hold the write lock, in seconds, and what that is made of.
+    """How long a run would hold the write lock without a pause, and what that is made of.
 
+    All in seconds. ``run_seconds`` is the whole run, which is more only in batches;
     ``search_seconds`` were measured just now; ``past_runs`` is the number of runs in the ledger
     that ``rows_per_second`` comes from, 0 for a constant.
     """
 
     seconds: float
+    run_seconds: float
     search_seconds: float
     rows_per_second: int
     past_runs: int
@@ -90,20 +92,26 @@ def rehearse(backend: Backend, order: prune.Order, watch: Watch) -> Rehearsal:
     return Rehearsal(result, seconds)
 
 
-def estimate(rehearsal: Rehearsal, past: Sequence[Mapping[str, Any]]) -> Lock:
+def estimate(rehearsal: Rehearsal, past: Sequence[Mapping[str, Any]], batch_seconds: float) -> Lock:
     """Estimate how long the write lock would be held, by what earlier runs of the table took."""
-    runs = [
-        (run["deleted"], run["duration_seconds"])
-        for run in past
-        if isinstance(run["deleted"], int) and isinstance(run["duration_seconds"], float)
-    ]
-    large = [(rows, seconds) for rows, seconds in runs if rows >= _LEAST_ROWS and seconds > 0]
+    large = [run for run in past if _tells_speed(run)]
     rate = _ROWS_PER_SECOND
     if large:
-        rate = int(sum(rows for rows, _ in large) / sum(seconds for _, seconds in large)) or 1
+        seconds = sum(run["duration_seconds"] for run in large)
+        rate = int(sum(run["deleted"] for run in large) / seconds) or 1
+    whole = rehearsal.seconds + rehearsal.result.deleted / rate
     return Lock(
-        seconds=round(rehearsal.seconds + rehearsal.result.deleted / rate, 3),
+        seconds=round(min(whole, batch_seconds) if batch_seconds else whole, 3),
+        run_seconds=round(whole, 3),
         search_seconds=round(rehearsal.seconds, 3),
         rows_per_second=rate,
         past_runs=len(large),
     )
+
+
+def _tells_speed(run: Mapping[str, Any]) -> bool:
+    """Tell whether a run was large and without pauses; what it holds may be anything."""
+    deleted, seconds = run["deleted"], run["duration_seconds"]
+    if not (isinstance(deleted, int) and isinstance(seconds, float)):
+        return False
+    return deleted >= _LEAST_ROWS and seconds > 0 and run["batches"] == 1

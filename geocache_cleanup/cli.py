@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 import typer
 
-from geocache_cleanup import __version__, instants, options, render, render_check, report
+from geocache_cleanup import __version__, instants, options
 from geocache_cleanup.edge import Edge, ladder, nothing_configured
 from geocache_cleanup.events import Event
 from geocache_cleanup.journal import Notifier
@@ -149,6 +149,8 @@ def check(
 
 
 def _check(edge: Edge, *, as_json: bool) -> None:
+    from geocache_cleanup import render_check, report  # for people: a nightly run needs neither
+
     url = edge.database_url()
     document: Mapping[str, Any] = {}
     try:
@@ -172,6 +174,8 @@ def history(
     """Show past runs from the ledger."""
     edge = Edge(context.params, {}, context.args)
     with ladder(edge):
+        from geocache_cleanup import render, report  # see _check
+
         url = edge.database_url()
         rows = [] if nothing_configured(edge) else report.past_runs(edge, url, limit)
         typer.echo(json.dumps({"runs": rows}) if as_json else render.history(rows))

@@ -4,7 +4,6 @@ import contextlib
 import importlib.util
 import os
 import stat
-import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Iterator, Mapping, Optional
 
@@ -113,6 +112,8 @@ def write(path: str, sample: Sample) -> None:
     The library's own way leaves a partial file behind on a full disk, and takes the permissions
     from the umask, with which the node exporter could not read it.
     """
+    import tempfile  # costs a run without a metrics file too much
+
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry()

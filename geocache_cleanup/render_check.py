@@ -126,15 +126,15 @@ def _age(group: Document) -> str:
 
 
 def _ledger(ledger: Document) -> str:
-    last = ledger["last_success"]
+    last = ledger["last_run"]
     if not ledger["exists"]:
         text = "There is no ledger; the journal has them."
     elif last is None:
-        text = "None of this table has succeeded so far."
+        text = "None of this table is on record."
     else:
         text = (
             f"The last that succeeded began {moment(last['started_at'])} UTC on {last['host']} "
-            f"and deleted {last['deleted']} rows."
+            f"and deleted {last['deleted']} rows, transactions: {last['batches']}."
         )
     return wrap(text, _INDENT)
 
@@ -164,14 +164,14 @@ def _outcome(document: Document) -> str:
         else "a guess: no past run deleted 1000 rows or more"
     )
     held = (
-        f"It would hold the write lock for about {lock['seconds']:.1f} seconds: "
-        f"{lock['search_seconds']:.1f} to search, as measured now, and "
-        f"{lock['rows_per_second']} rows a second to delete, {basis}."
+        f"It would take about {lock['run_seconds']:.1f} seconds: {lock['search_seconds']:.1f} to "
+        f"search, as measured now, and {lock['rows_per_second']} rows a second to delete, {basis}."
     )
     sentences = (
         f"A run would delete {document['would_delete']} rows from before {document['cutoff']}.",
         f"Values it would meet and could not read: {document['unreadable']}.",
         held,
+        f"It would hold the write lock for about {lock['seconds']:.1f} seconds at a time.",
         "It may write: that was proved without writing.",
     )
     return "\n".join(wrap(sentence, _INDENT) for sentence in sentences)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from geocache_cleanup import __version__, advice, instants, metrics, timer
 from geocache_cleanup.edge import Edge
-from geocache_cleanup.errors import CleanupError, TemporaryError
+from geocache_cleanup.errors import CleanupError, DeadlineError
+from geocache_cleanup.finding import Surroundings
 from geocache_cleanup.watch import Portion
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def checking(edge: Edge) -> Iterator[dict[str, Any]]:
         }
         raise
     finally:
-        hints = advice.Surroundings(
+        hints = Surroundings(
             has_secret_in_view=bool(edge.secrets) and _is_in_view(edge),
             ignores_service=_ignores_service(edge),
             timeout=edge.settings.timeout,
@@ -76,8 +77,9 @@ def _connect(
         document["connection"] = dataclasses.asdict(work.describe(connection, url))
         has_ledger = ledger.exists(connection)
         runs = ledger.read(connection, _RUNS_LOOKED_AT, order.table) if has_ledger else []
-        # Only a run that succeeded is in the ledger: it is written in the same transaction.
-        document["ledger"] = {"exists": has_ledger, "last_success": runs[0] if runs else None}
+        # A run that failed is not in the ledger, which is written in the same transaction; of
+        # one in batches there is what it has done.
+        document["ledger"] = {"exists": has_ledger, "last_run": runs[0] if runs else None}
         return runs
 
 
@@ -94,10 +96,8 @@ def _examine_table(
     share = Portion(edge.watch, _SHARE)
     try:
         counts = work.count(open_backend(url, share), order)
-    except TemporaryError:
+    except DeadlineError:
         edge.watch.check()
-        if not share.over():
-            raise
     else:
         document["table"].update(dataclasses.asdict(counts))
 
@@ -114,7 +114,7 @@ def _rehearse(
     rehearsal = work.rehearse(backend, order, edge.watch)
     document["would_delete"] = rehearsal.result.deleted
     document["unreadable"] = rehearsal.result.unreadable
-    document["lock"] = dataclasses.asdict(work.estimate(rehearsal, past))
+    document["lock"] = dataclasses.asdict(work.estimate(rehearsal, past, order.batch_seconds))
     document["writable"] = True
 
 

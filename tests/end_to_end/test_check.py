@@ -211,8 +211,8 @@ def test_a_table_too_large_to_be_read(tmp_path: Path) -> None:
     with support.connected(path) as connection:
         connection.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500000)"
-            " INSERT INTO geo_cache SELECT i, strftime('%Y-%m-%dT%H:%M:%SZ', 4e9 + i, 'unixepoch')"
-            " FROM n"
+            " INSERT INTO geo_cache SELECT i,"
+            " strftime('%Y-%m-%dT%H:%M:%SZ', strftime('%s', 'now') - i, 'unixepoch') FROM n"
         )
     done = support.command("check", f"--database-url=sqlite:///{path}", "--json", "--timeout=5")
     document = json.loads(done.stdout)

@@ -23,7 +23,7 @@ def documented(begin: str, end: str) -> list[str]:
 def keys(value: object, path: str = "") -> Iterator[str]:
     """Yield the keys of a document as the README writes them."""
     # A run of the ledger is described with history.
-    if isinstance(value, dict) and path != "ledger.last_success":
+    if isinstance(value, dict) and path != "ledger.last_run":
         for key, inner in value.items():
             yield from keys(inner, f"{path}.{key}" if path else key)
     elif isinstance(value, list):
@@ -60,4 +60,4 @@ def test_the_keys_of_history(tmp_path: Path) -> None:
     listed = documented("`history --json` prints", "## Develop")
     assert sorted(document["runs"][0]) == sorted(listed)
     check = json.loads(support.command("check", url, "--json").stdout)
-    assert check["ledger"]["last_success"] == document["runs"][0]
+    assert check["ledger"]["last_run"] == document["runs"][0]

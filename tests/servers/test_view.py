@@ -37,7 +37,7 @@ def test_check_and_history(
     assert any(character.isdigit() for character in facts["driver"].partition(" ")[2])
     assert facts["file"] is None
     (run,) = json.loads(geocache_cleanup("history", "--json", url=url).output)["runs"]
-    assert document["ledger"]["last_success"] == run
+    assert document["ledger"]["last_run"] == run
     started = dt.datetime.fromisoformat(run["started_at"])
     assert abs(started - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=5)
     text = geocache_cleanup("history", url=url).output

@@ -75,7 +75,7 @@ def test_the_last_success_is_shown(machine: Machine) -> None:
     assert "no run of this table has ever succeeded" in findings(check(machine))
     machine.run(START)
     document = check(machine)
-    assert document["ledger"]["last_success"]["deleted"] == 4
+    assert document["ledger"]["last_run"]["deleted"] == 4
     assert findings(document) == ""
 
 
