@@ -79,7 +79,7 @@ class Recorder:
     ) -> Optional[metrics.Sample]:
         """Return what to write, None where it is not known of which database."""
         old = metrics.read(path)
-        now = metrics.Sample(fields.get("database") or "", fields.get("table") or "")
+        now = metrics.Sample(_label(fields.get("database")), _label(fields.get("table")))
         if not (now.database and now.table):
             # The settings could not be read: it is still the job that the file tells of.
             now = old or now
@@ -100,6 +100,11 @@ class Recorder:
             if (oldest := self._oldest()) is not None:
                 values[_OLDEST] = oldest / instants.SECOND
         return values
+
+
+def _label(value: object) -> str:
+    """Return a name for the file, which is UTF-8; a path may hold any bytes."""
+    return str(value or "").encode(errors="backslashreplace").decode()
 
 
 def _of_failure(old: Optional[metrics.Sample], now: metrics.Sample) -> dict[str, float]:

@@ -58,7 +58,7 @@ def test_after_a_success(database: Path) -> None:
     done = run(database, umask=0o077)
     assert done.returncode == 0, done.stderr
     found = values(database)
-    assert set(found) == set(metrics.HELP)
+    assert list(found) == list(metrics.HELP)
     assert time.time() - 60 < found["last_success_timestamp_seconds"] <= time.time()
     assert found["last_run_timestamp_seconds"] == found["last_success_timestamp_seconds"]
     assert (found["last_run_success"], found["last_run_exit_status"]) == (1, 0)
@@ -127,6 +127,16 @@ def test_a_dry_run_writes_nothing(database: Path) -> None:
     """It is no run."""
     assert run(database, "--dry-run").returncode == 0
     assert os.listdir(database.parent) == ["geo.db"]
+
+
+def test_a_path_of_any_bytes(tmp_path: Path) -> None:
+    """What is no UTF-8 in it is escaped in the label."""
+    path = tmp_path / os.fsdecode(b"ge\xff\n.db")
+    support.make_table(path, [("a", ago(200)), ("b", ago(9))])
+    assert run(path).returncode == 0
+    text = (tmp_path / "geo.prom").read_text()
+    assert r"ge\\udcff\n.db" in text
+    assert len(list(text_string_to_metric_families(text))) == len(metrics.HELP)
 
 
 def refuse_directory(directory: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from servers.private_server import free_port, wait_until
-from system.machine import CACHE, PROJECT, Machine, cache_lock, call
+from system.machine import CACHE, DATABASE, PROJECT, Machine, cache_lock, call
 from system.test_readme import START, block
 
 pytestmark = pytest.mark.system
@@ -110,6 +110,20 @@ def test_without_the_drop_in_nothing_is_done(reporting: Machine) -> None:
     assert reporting.rows() == 5
     (entry,) = reporting.journal("GEOCACHE_CLEANUP_EXIT_STATUS=77")
     assert "ReadWritePaths" in entry["GEOCACHE_CLEANUP_HINT"]
+
+
+def test_a_file_of_root_is_in_the_way(reporting: Machine) -> None:
+    """Left by a run by hand; in a sticky directory the service cannot replace it."""
+    reporting.run(
+        f"geocache-cleanup run --database-url=sqlite:///{DATABASE} --metrics-file={FILE}"
+        " --before=2000-01-01"
+    )
+    assert reporting.status(START) == 1
+    (entry,) = reporting.journal("GEOCACHE_CLEANUP_EXIT_STATUS=77")
+    assert "remove the file" in entry["GEOCACHE_CLEANUP_HINT"]
+    assert reporting.rows() == 5
+    reporting.run(f"rm {FILE}; {START}")
+    assert reporting.rows() == 2
 
 
 @contextmanager
