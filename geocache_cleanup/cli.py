@@ -1,23 +1,20 @@
 """The command line: the options, and what each command prints."""
 
-import dataclasses
 import json
 import os
 import uuid
-from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 import typer
 
-from geocache_cleanup import __version__, instants, options, render
-from geocache_cleanup.edge import Edge, ladder
+from geocache_cleanup import __version__, instants, options
+from geocache_cleanup.edge import Edge, ladder, nothing_configured
 from geocache_cleanup.errors import CleanupError, Interrupted
 from geocache_cleanup.events import Event
 from geocache_cleanup.journal import Notifier
-from geocache_cleanup.settings import DEFAULT_DATABASE, SETTINGS
+from geocache_cleanup.recorder import Recorder
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
-
     from geocache_cleanup.database import Backend
     from geocache_cleanup.prune import Result
 
@@ -78,11 +75,12 @@ def run(
     """Delete the stale rows in one transaction: what the service does."""
     run_id = os.environ.get("INVOCATION_ID") or uuid.uuid4().hex
     edge = Edge(context.params, {**_RUN_FIELDS, "dry_run": dry_run, "run_id": run_id}, context.args)
+    recorder = Recorder(edge, dry_run=dry_run)
     with ladder(edge):
-        _run(edge, dry_run=dry_run, run_id=run_id)
+        _run(edge, recorder, dry_run=dry_run, run_id=run_id)
 
 
-def _run(edge: Edge, *, dry_run: bool, run_id: str) -> None:
+def _run(edge: Edge, recorder: Recorder, *, dry_run: bool, run_id: str) -> None:
     settings = edge.settings
     edge.fields.update(
         table=settings.table,
@@ -91,7 +89,8 @@ def _run(edge: Edge, *, dry_run: bool, run_id: str) -> None:
         retention_days=settings.retention_days,
     )
     url = edge.database_url()
-    if _nothing_configured(edge):
+    recorder.prepare()
+    if nothing_configured(edge):
         return
     from geocache_cleanup import batches, prune  # these import SQLAlchemy
     from geocache_cleanup.database import open_backend
@@ -106,6 +105,7 @@ def _run(edge: Edge, *, dry_run: bool, run_id: str) -> None:
         edge.emit(Event.STARTED, "debug", f"Looking for {rows}")
 
     order = prune.Order.of(settings, dry_run=dry_run, run_id=run_id)
+    recorder.prepare_look(url, order)
     backend = open_backend(url, edge.watch)
     with ShownProgress(rows, started, notifier, edge.terminal) as progress:
         result = batches.run(backend, order, edge.watch, progress)
@@ -130,25 +130,6 @@ def _reclaim(edge: Edge, backend: "Backend") -> None:
         level, message = "info", f"Gave back {'space' if freed is None else f'{freed} bytes'}"
     fields["duration_seconds"] = round(edge.watch.elapsed - began, 3)
     edge.emit(Event.RECLAIMED, level, message, **fields)
-
-
-def _nothing_configured(edge: Edge) -> bool:
-    """Tell, in one event, that nobody has named a database yet and there is no default one."""
-    if edge.settings.configured:
-        return False
-    try:
-        os.stat(DEFAULT_DATABASE)
-    except FileNotFoundError:
-        edge.emit(
-            Event.SKIPPED,
-            "info",
-            f"Nothing to do: no database is configured and there is no {DEFAULT_DATABASE}; set "
-            f"{SETTINGS['database_url'].variable} in /etc/default/geocache-cleanup",
-        )
-        return True
-    except OSError:
-        return False  # a run reports what is wrong with it
-    return False
 
 
 def _report(edge: Edge, result: "Result", *, dry_run: bool) -> None:
@@ -180,6 +161,7 @@ def check(
     batch_seconds: Optional[str] = options.BATCH_SECONDS,
     reclaim: Optional[str] = options.RECLAIM,
     max_delete_percent: Optional[str] = options.MAX_DELETE_PERCENT,
+    metrics_file: Optional[str] = options.METRICS_FILE,
     log_format: Optional[str] = options.LOG_FORMAT,
     log_level: Optional[str] = options.LOG_LEVEL,
     as_json: bool = options.JSON,
@@ -191,36 +173,16 @@ def check(
 
 
 def _check(edge: Edge, *, as_json: bool) -> None:
+    from geocache_cleanup import render_check, report  # for people: a nightly run needs neither
+
     url = edge.database_url()
-    document: dict[str, Any] = {
-        "version": __version__,
-        "settings": edge.shown_settings(),
-        "cutoff": instants.render(edge.settings.cutoff),
-    }
+    document: Mapping[str, Any] = {}
     try:
-        if not _nothing_configured(edge):
-            _examine(edge, url, document)
-    except CleanupError as error:
-        document["problem"] = {
-            "reason": edge.redact(error.reason),
-            "hint": error.hint,
-            "exit_status": int(error.status),
-        }
-        raise
+        with report.checking(edge) as document:
+            if not nothing_configured(edge):
+                report.examine(edge, url, document)
     finally:
-        typer.echo(json.dumps(document) if as_json else render.check(document))
-
-
-def _examine(edge: Edge, url: "URL", document: dict[str, Any]) -> None:
-    from geocache_cleanup import check as work  # imports SQLAlchemy
-    from geocache_cleanup.database import open_backend
-    from geocache_cleanup.prune import Order
-
-    backend = open_backend(url, edge.watch)
-    order = Order.of(edge.settings, dry_run=True, run_id="")
-    document["table"] = dataclasses.asdict(work.inspect(backend, order))
-    result = work.rehearse(backend, order, edge.watch)
-    document["would_delete"], document["unreadable"] = result.deleted, result.unreadable
+        typer.echo(json.dumps(document) if as_json else render_check.check(document))
 
 
 @app.command(cls=options.TextCommand)
@@ -236,17 +198,11 @@ def history(
     """Show past runs from the ledger."""
     edge = Edge(context.params, {}, context.args)
     with ladder(edge):
+        from geocache_cleanup import render, report  # see _check
+
         url = edge.database_url()
-        rows = [] if _nothing_configured(edge) else _past_runs(edge, url, limit)
+        rows = [] if nothing_configured(edge) else report.past_runs(edge, url, limit)
         typer.echo(json.dumps({"runs": rows}) if as_json else render.history(rows))
-
-
-def _past_runs(edge: Edge, url: "URL", limit: int) -> Sequence[Mapping[str, object]]:
-    from geocache_cleanup import ledger  # imports SQLAlchemy
-    from geocache_cleanup.database import open_backend
-
-    with open_backend(url, edge.watch).connect(write=False) as connection:
-        return [record.as_json() for record in ledger.read(connection, limit)]
 
 
 @app.command(cls=options.TextCommand)

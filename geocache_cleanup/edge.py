@@ -8,7 +8,7 @@ import re
 import sys
 import traceback
 import urllib.parse
-from typing import TYPE_CHECKING, Iterator, Mapping, Optional, Sequence, TextIO
+from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, Sequence, TextIO
 
 import typer
 
@@ -16,7 +16,13 @@ from geocache_cleanup.errors import CleanupError, ExitStatus, Interrupted, Parti
 from geocache_cleanup.events import Event
 from geocache_cleanup.log import EventLog
 from geocache_cleanup.resolve import Given, gather, resolve
-from geocache_cleanup.settings import LOG_FORMATS, LOG_LEVELS, SETTINGS, Settings
+from geocache_cleanup.settings import (
+    DEFAULT_DATABASE,
+    LOG_FORMATS,
+    LOG_LEVELS,
+    SETTINGS,
+    Settings,
+)
 from geocache_cleanup.watch import Watch
 
 if TYPE_CHECKING:
@@ -42,6 +48,8 @@ class Edge:
         self.secrets: set[str] = set()
         self.watch = Watch(float("inf"))
         self.given: Mapping[str, Given] = {}
+        # Told of each event before it is logged; returns what went wrong with that, if anything.
+        self.observe: Callable[[Event, Mapping[str, object]], Optional[str]] = lambda *_: None
         # A closed stderr is no reason not to prune; the ledger still has the record.
         self._stream = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - to the end
         self.events = EventLog(self._stream, "auto", None, os.environ.get("JOURNAL_STREAM"))
@@ -89,7 +97,12 @@ class Edge:
 
     def emit(self, event: Event, level: str, message: str, **fields: object) -> None:
         """Log an event with the fields that all events of this command have."""
-        self.events.emit(event, level, message, {**self.fields, **fields})
+        fields = {**self.fields, **fields}
+        if problem := self.observe(event, fields):
+            fields["metrics_problem"] = problem
+            message += f"; {problem}"
+            level = "error" if level == "error" else "warning"
+        self.events.emit(event, level, message, fields)
 
     @property
     def terminal(self) -> Optional[TextIO]:
@@ -101,6 +114,25 @@ class Edge:
         for secret in sorted(self.secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
+
+
+def nothing_configured(edge: Edge) -> bool:
+    """Tell, in one event, that nobody has named a database yet and there is no default one."""
+    if edge.settings.configured:
+        return False
+    try:
+        os.stat(DEFAULT_DATABASE)
+    except FileNotFoundError:
+        edge.emit(
+            Event.SKIPPED,
+            "info",
+            f"Nothing to do: no database is configured and there is no {DEFAULT_DATABASE}; set "
+            f"{SETTINGS['database_url'].variable} in /etc/default/geocache-cleanup",
+        )
+        return True
+    except OSError:
+        return False  # a run reports what is wrong with it
+    return False
 
 
 @contextlib.contextmanager

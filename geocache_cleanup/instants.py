@@ -53,9 +53,14 @@ def read_instant(value: object, zone: dt.tzinfo) -> Optional[int]:
 
 def describe(value: object, zone: dt.tzinfo) -> str:
     """Name the format of a stored value, for people."""
+    return name_format(value, read_instant(value, zone))
+
+
+def name_format(value: object, instant: Optional[int]) -> str:
+    """Name the format of a stored value of which the instant is known, None if it has none."""
     if value is None:
         return "NULL"
-    if read_instant(value, zone) is None:
+    if instant is None:
         return f"unreadable {_kind(value)}"
     if isinstance(value, str) and (match := _TEXT.fullmatch(value)):
         return _describe_text(match)

@@ -15,6 +15,7 @@ KEPT_DAYS = 400
 
 # Times are UTC without a zone: SQLite and MySQL have no type that keeps one.
 _MOMENT = sa.DateTime()
+_TIMES = ("started_at", "cutoff")
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,6 @@ class Record:
     batches: int
     host: str
     version: str
-
-    def as_json(self) -> dict[str, object]:
-        """Return the record with its times as RFC 3339 text."""
-        times = {"started_at": self.started_at, "cutoff": self.cutoff}
-        written = {key: instants.render(instants.of_datetime(time)) for key, time in times.items()}
-        return {**vars(self), **written}
 
 
 def define(metadata: sa.MetaData) -> sa.Table:
@@ -93,18 +88,44 @@ def update(connection: Connection, number: int, record: Record) -> None:
     connection.execute(sa.update(LEDGER).where(LEDGER.c.id == number).values(**_stored(record)))
 
 
-def read(connection: Connection, limit: int) -> Sequence[Record]:
-    """Return the latest runs, newest first; raise ConfigError if there is no ledger."""
+def read(
+    connection: Connection, limit: int, table: Optional[str] = None
+) -> Sequence[Mapping[str, object]]:
+    """Return the latest runs, newest first, each with the fields of ``Record``.
+
+    Times are RFC 3339 text, and what is no time is shown as it is stored. With ``table`` only
+    the runs on that table count. Raise ConfigError if there is no ledger.
+    """
     if not exists(connection):
         raise ConfigError(
             f"there is no ledger, the table {NAME}", "create it with geocache-cleanup migrate"
         )
-    columns = [column for column in LEDGER.c if column.name != "id"]
-    statement = sa.select(*columns).order_by(LEDGER.c.started_at.desc(), LEDGER.c.id.desc())
-    return [
-        Record(**{**row, "started_at": _aware(row.started_at), "cutoff": _aware(row.cutoff)})
-        for row in connection.execute(statement.limit(limit)).mappings()
+    # SQLAlchemy would read SQLite's text itself, and fail on what is no time.
+    columns = [
+        sa.type_coerce(column, sa.String).label(column.name) if column.name in _TIMES else column
+        for column in LEDGER.c
+        if column.name != "id"
     ]
+    statement = sa.select(*columns).order_by(LEDGER.c.started_at.desc(), LEDGER.c.id.desc())
+    if table is not None:
+        statement = statement.where(LEDGER.c.table_name == table)
+    rows = connection.execute(statement.limit(limit)).mappings()
+    return [
+        {name: _shown(stored, is_time=name in _TIMES) for name, stored in row.items()}
+        for row in rows
+    ]
+
+
+def _shown(stored: object, *, is_time: bool) -> object:
+    """Return a stored value for a document: a time as RFC 3339 text, what is none as it is."""
+    if isinstance(stored, bytes):
+        return repr(stored)
+    if not is_time:
+        return stored
+    if isinstance(stored, dt.datetime):
+        return instants.render(instants.of_datetime(_aware(stored)))
+    instant = instants.read_instant(stored, dt.UTC) if isinstance(stored, str) else None
+    return stored if instant is None else instants.render(instant)
 
 
 def _stored(record: Record) -> Mapping[str, object]:

@@ -27,6 +27,13 @@ def name(text: str) -> str:
     return text
 
 
+def path(text: str) -> str:
+    """Take any path of a file."""
+    if "\0" in text or text.endswith("/"):
+        raise ValueError(f"must be the path of a file, not {text!r}")
+    return text
+
+
 def whole(low: int, high: int, unit: str) -> Callable[[str], int]:
     """Return a reader of whole numbers within bounds."""
 

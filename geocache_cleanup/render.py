@@ -1,89 +1,102 @@
-"""Tables for people: plain text, nothing said by colour or position alone.
+"""Text for people, in 80 columns: plain characters, nothing said by colour or position alone.
 
 These take the same documents that ``--json`` prints, so that both always agree.
 """
 
+import textwrap
 from typing import Any, Mapping, Sequence
 
 from geocache_cleanup.log import printable
 
 Document = Mapping[str, Any]
 
-_BAR = 30
+WIDTH = 80
+_LEAST = 20
 
 
-def columns(rows: Sequence[Sequence[object]]) -> str:
-    """Align rows in columns, two spaces apart; None is an empty cell."""
+def columns(rows: Sequence[Sequence[object]], indent: int = 0) -> str:
+    """Align rows in columns; see ``aligned``."""
+    return "\n".join(aligned(rows, indent))
+
+
+def aligned(rows: Sequence[Sequence[object]], indent: int = 0) -> Sequence[str]:
+    """Return the rows in columns, two spaces apart; None is an empty cell.
+
+    Numbers are aligned at the right. The last column is wrapped where it is too wide.
+    """
     text = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*text, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in text)
-
-
-def check(document: Document) -> str:
-    """Render the settings, the table, and what a run would do."""
-    parts = [
-        columns(
-            [("setting", "value", "from")]
-            + [(row["option"], row["value"], row["source"]) for row in document["settings"]]
+    kinds = zip(*rows, strict=True)
+    numbers = [all(isinstance(cell, int) for cell in column[1:]) for column in kinds]
+    lines = []
+    for row in text:
+        *first, last = (
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(row, widths, numbers, strict=True)
         )
-    ]
-    if "table" in document:
-        parts += _table(document["table"])
-    if "would_delete" in document:
-        parts.append(
-            f"A run would delete {document['would_delete']} rows from before "
-            f"{document['cutoff']}; {document['unreadable']} times could not be read."
-        )
-    if "problem" in document:
-        parts.append(f"A run would fail: {printable(document['problem']['reason'])}")
-    return "\n\n".join(parts)
+        start = " " * indent + "".join(cell + "  " for cell in first)
+        lines.append(_hang(start, last.rstrip()))
+    return lines
 
 
-def _table(table: Document) -> Sequence[str]:
-    facts = [
-        ("table", table["table"]),
-        ("rows", table["rows"]),
-        ("columns", ", ".join(table["columns"])),
-        ("key", ", ".join(table["key"]) or "none"),
-        ("time column", f"{table['time_column']} {table['time_column_type']}".rstrip()),
-        ("index", table["index"] or "none leads with the time column; migrate makes one"),
-    ]
-    formats = [(found["rows"], found["name"], found["example"]) for found in table["formats"]]
-    return (
-        columns(facts),
-        columns([("rows", "time format", "example"), *formats]),
-        _histogram(table["ages"]),
+def _hang(start: str, text: str) -> str:
+    """Put text after a start; what does not fit goes below, or on lines of its own."""
+    if len(start) + len(text) <= WIDTH:
+        return (start + text).rstrip()
+    margin = min(len(start), WIDTH - _LEAST)
+    lines = wrap(text, margin).split("\n")
+    if margin < len(start):
+        return "\n".join([*wrap(start.strip(), 0).split("\n"), *lines])
+    return start + "\n".join(lines).lstrip()
+
+
+def wrap(text: str, indent: int, hanging: int = 0) -> str:
+    """Wrap text at words where there are any; names and paths too long for a line are cut.
+
+    The lines after the first are indented by ``hanging`` more.
+    """
+    return textwrap.fill(
+        printable(text),
+        WIDTH,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + hanging),
+        break_on_hyphens=False,
     )
-
-
-def _histogram(ages: Sequence[Document]) -> str:
-    most = max([group["rows"] for group in ages] + [1])
-    rows = [(_age(group), group["rows"], "#" * -(-group["rows"] * _BAR // most)) for group in ages]
-    return columns([("age in days", "rows", ""), *rows])
-
-
-def _age(group: Document) -> str:
-    if group["from_days"] is None:
-        return "in the future"
-    if group["to_days"] is None:
-        return f"{group['from_days']} and more"
-    return f"{group['from_days']} to {group['to_days']}"
 
 
 def history(runs: Sequence[Document]) -> str:
-    """Render past runs."""
-    head = ("started (UTC)", "table", "deleted", "unreadable", "seconds", "retention", "host")
-    return columns([head, *map(_run, runs)])
+    """Render past runs, newest first; their table and host are said where they change."""
+    if not runs:
+        return "There is no run in the ledger."
+    head = ("started (UTC)", "seconds", "deleted", "unreadable", "days", "cutoff (UTC)")
+    lines = aligned([head, *map(_run, runs)])
+    found, last = [lines[0]], ""
+    for run, line in zip(runs, lines[1:], strict=True):
+        if (place := _place(run)) != last:
+            found.append(wrap(place, 0))
+        last = place
+        found.append(line)
+    return "\n".join(found)
 
 
 def _run(run: Document) -> Sequence[object]:
-    retention = run["retention_days"]
+    seconds = run["duration_seconds"]
     return (
-        run["started_at"][:19].replace("T", " "),
-        run["table_name"],
+        moment(run["started_at"]),
+        f"{seconds:.1f}" if isinstance(seconds, float) else seconds,
         run["deleted"],
         run["unreadable"],
-        f"{run['duration_seconds']:.1f}",
-        f"{retention} days" if retention is not None else f"before {run['cutoff']}",
-        run["host"],
+        # Without a retention the cutoff was given itself.
+        "-" if run["retention_days"] is None else run["retention_days"],
+        moment(run["cutoff"]),
     )
+
+
+def _place(run: Document) -> str:
+    return f"{run['table_name']}, by {run['time_column']}, on {run['host']}:"
+
+
+def moment(text: object) -> str:
+    """Write a time of a document to the second; what is no time stays as it is."""
+    short = str(text)
+    return short[:19].replace("T", " ") if short.endswith("Z") else short

@@ -129,6 +129,7 @@ def _build(given: Mapping[str, Given], values: Mapping[str, Any], now: int) -> S
         batch_seconds=values.get("batch_seconds", 0.0),
         reclaim=values.get("reclaim", False),
         max_delete_percent=values.get("max_delete_percent", 100),
+        metrics_file=values.get("metrics_file"),
         retention_days=retention,
         cutoff=cutoff,
         now=now,

@@ -55,6 +55,7 @@ class Settings:
     batch_seconds: float
     reclaim: bool
     max_delete_percent: int
+    metrics_file: Optional[str]
     retention_days: Optional[int]
     cutoff: int
     now: int
@@ -114,7 +115,10 @@ SETTINGS: Mapping[str, Setting] = {
             readers.whole(1, 100, "percent"),
         ),
         Setting(
-            "metrics_file", None, "Prometheus text file; not available yet.", readers.not_yet(None)
+            "metrics_file",
+            None,
+            "Prometheus text file (.prom), replaced after each run.",
+            readers.path,
         ),
         Setting(
             "log_format",

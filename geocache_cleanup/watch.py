@@ -57,3 +57,20 @@ class Watch:
                 f"not finished within {self.timeout:g} seconds",
                 "raise --timeout, or see what else is at work on the database",
             )
+
+
+class Portion(Watch):
+    """A watch over a part of the work: over after a share of the time left, or with the whole."""
+
+    def __init__(self, whole: Watch, share: float) -> None:
+        super().__init__(whole.remaining * share)
+        self._whole = whole
+
+    def over(self) -> bool:
+        """Whether the part must end."""
+        return self._whole.over() or super().over()
+
+    def check(self) -> None:
+        """See ``Watch.check``; what ends the whole comes first."""
+        self._whole.check()
+        super().check()

@@ -1,8 +1,14 @@
-"""check and history: what they show, what they leave alone, and how they end."""
+"""check: what it shows, what it leaves alone, and how it ends."""
 
+import contextlib
+import datetime as dt
 import json
 import os
+import pty
+import re
+import subprocess
 from pathlib import Path
+from typing import Optional
 
 import pytest
 import support
@@ -42,7 +48,8 @@ def test_check_as_json(database: Path) -> None:
     assert sources["--database-url"] == (f"sqlite:///{database}", "option")
     assert sources["--table"] == ("geo_cache", "default")
     table = document["table"]
-    assert (table["rows"], table["index"], table["no_time"]) == (6, "ix_last_seen", 2)
+    assert (table["rows"], table["index"]) == (6, "ix_last_seen")
+    assert (table["nulls"], table["unreadable"], table["future"]) == (1, 1, 1)
     assert {found["name"]: found["rows"] for found in table["formats"]} == {
         "text with T, Z": 2,
         "text with space, no zone": 1,
@@ -54,14 +61,23 @@ def test_check_as_json(database: Path) -> None:
     assert (document["would_delete"], document["unreadable"]) == (3, 1)
 
 
-def test_check_as_text_fits_and_changes_nothing(database: Path) -> None:
-    """The same for people; the file stays as it is, and nothing appears beside it."""
-    before = database.read_bytes()
+def contents(directory: Path) -> dict[str, bytes]:
+    """Return the files of a directory with all that they hold."""
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+@pytest.mark.parametrize("journal", ["WAL", "DELETE"])
+def test_check_as_text_fits_and_changes_nothing(database: Path, journal: str) -> None:
+    """It proves that it may write; the file stays as it is, and nothing is left beside it."""
+    with support.connected(database) as connection:
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+    before = contents(database.parent)
     done = support.command("check", f"--database-url=sqlite:///{database}")
     assert done.returncode == 0
     assert "A run would delete 3 rows" in done.stdout
-    assert database.read_bytes() == before
-    assert os.listdir(database.parent) == ["geo.db"]
+    assert "proved without writing" in done.stdout
+    assert contents(database.parent) == before
+    assert set(before) == {"geo.db"}
 
 
 @pytest.mark.parametrize(
@@ -93,14 +109,114 @@ def test_check_of_a_locked_database(database: Path) -> None:
         assert support.command("check", url, "--timeout=1").returncode == 75
 
 
-def test_history(database: Path) -> None:
-    """The latest runs come first, as many as wanted, as a table or as JSON."""
-    url = f"--database-url=sqlite:///{database}"
-    assert support.command("migrate", url).returncode == 0
-    for run_id in ("first", "second", "third"):
-        support.command("run", url, env={"INVOCATION_ID": run_id})
-    runs = json.loads(support.command("history", url, "--json", "--limit=2").stdout)["runs"]
-    assert [(run["run_id"], run["deleted"]) for run in runs] == [("third", 0), ("second", 0)]
-    table = support.command("history", url).stdout.splitlines()
-    assert len(table) == 4
-    assert "geo_cache" in table[1]
+@pytest.mark.parametrize(
+    ("cutoff", "retention", "ahead"),
+    [
+        (["--retention-days=45"], 45, False),
+        (["--retention-days=90"], 90, False),
+        (["--before=2026-06-03T12:00:00Z"], None, False),
+        (["--before=now"], 0, False),
+        (["--before=2098-01-01"], None, True),
+    ],
+)
+def test_ages_and_retentions_are_exact(
+    tmp_path: Path, cutoff: list[str], retention: Optional[int], ahead: bool
+) -> None:
+    """Groups end at the cutoff, and each retention is counted from the instants themselves."""
+    now = dt.datetime.now(dt.UTC)
+    days = [-30_000, -3, *(day + 0.5 for day in range(0, 400, 5))]
+    times = [(now - dt.timedelta(days=day)).strftime("%Y-%m-%d %H:%M:%S") for day in days]
+    support.make_table(tmp_path / "geo.db", [(str(n), time) for n, time in enumerate(times)])
+    url = f"--database-url=sqlite:///{tmp_path / 'geo.db'}"
+    found = json.loads(support.command("check", url, "--json", *cutoff).stdout)
+    table = found["table"]
+    for row in table["retentions"]:
+        assert row["would_delete"] == sum(day > row["days"] for day in days)
+    stale = [group for group in table["ages"] if group["stale"]]
+    assert sum(group["rows"] for group in stale) == found["would_delete"] > 0
+    assert sum(group["rows"] for group in table["ages"]) == len(days)
+    assert table["future"] == 2
+    if retention is not None:
+        assert stale[0]["from_days"] == retention
+        assert found["would_delete"] == sum(day > retention for day in days)
+    assert (stale[0]["from_days"] < 0) is ahead
+    text = support.command("check", url, *cutoff).stdout.splitlines()
+    mark = next(number for number, line in enumerate(text) if " cutoff " in line)
+    words = ["delete" if " delete" in line else "keep" for line in text[mark - 2 : mark + 3]]
+    assert [words[1], words[3]] == ["keep", "delete"]
+
+
+LONG = "a_table_whose_name_is_longer_than_a_terminal_is_wide_and_still_has_to_be_read_by_someone"
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_every_line_fits_80_columns(database: Path, long: bool) -> None:
+    """For a usual table, and for a long path, a long name, and a stored text without an end."""
+    table = "geo_cache"
+    if long:
+        directory = database.parent / ("deep" * 30)
+        directory.mkdir(parents=True)
+        database = database.rename(directory / "geo.db")
+        table = LONG
+        with support.connected(database) as connection:
+            connection.execute(f"ALTER TABLE geo_cache RENAME TO {LONG}")
+            connection.execute(f"UPDATE {LONG} SET last_seen = printf('%.9999c', 'x') WHERE ip='d'")
+    arguments = (f"--database-url=sqlite:///{database}", f"--table={table}")
+    shown = support.command("check", *arguments).stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "Problems and advice" in shown
+    # Nothing is lost of what was cut into several lines.
+    assert str(database) in "".join(shown.split())
+    assert table in "".join(shown.split())
+
+
+def on_terminal(*arguments: str, **env: str) -> str:
+    """Run a command with a terminal as its output."""
+    reader, writer = pty.openpty()
+    process = subprocess.Popen(
+        [*support.COMMAND, *arguments],
+        env=support.environment({"TERM": "xterm-256color", **env}),
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        stderr=writer,
+    )
+    os.close(writer)
+    text = b""
+    with contextlib.suppress(OSError), open(reader, "rb", buffering=0) as file:  # EIO at the end
+        while block := file.read(4096):
+            text += block
+    process.wait(60)
+    return text.decode()
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}])
+@pytest.mark.parametrize("command", ["check", "--help", "check --help", "check --nonsense"])
+def test_no_colour_and_no_boxes(database: Path, command: str, env: dict[str, str]) -> None:
+    """On a terminal and piped: nothing but the text, so that there is no colour to switch off."""
+    arguments = [
+        *command.split(),
+        *([f"--database-url=sqlite:///{database}"] * (command == "check")),
+    ]
+    piped = support.command(*arguments, env=env)
+    for text in (on_terminal(*arguments, **env), piped.stdout + piped.stderr):
+        assert len(text) > 50
+        assert "\x1b" not in text
+        assert not re.search("[\u2500-\u257f]", text)
+
+
+def test_a_table_too_large_to_be_read(tmp_path: Path) -> None:
+    """What a run would do is still told, within the timeout."""
+    path = tmp_path / "geo.db"
+    support.make_table(path, [("old", "2001-01-01T00:00:00Z")])
+    with support.connected(path) as connection:
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500000)"
+            " INSERT INTO geo_cache SELECT i,"
+            " strftime('%Y-%m-%dT%H:%M:%SZ', strftime('%s', 'now') - i, 'unixepoch') FROM n"
+        )
+    done = support.command("check", f"--database-url=sqlite:///{path}", "--json", "--timeout=5")
+    document = json.loads(done.stdout)
+    assert done.returncode == 0, document["problem"]
+    assert document["would_delete"] == 1
+    assert "rows" not in document["table"]
+    assert any("too large" in found["finding"] for found in document["advice"])

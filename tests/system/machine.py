@@ -27,6 +27,7 @@ RELEASES = {"bookworm": 252, "trixie": 257}
 # apt whether the package's dependencies name all of it.
 RUNTIME = (
     "python3-alembic",
+    "python3-prometheus-client",
     "python3-pythonjsonlogger",
     "python3-sqlalchemy",
     "python3-systemd",

@@ -33,7 +33,7 @@ def test_commands_with_the_settings_of_the_service(machine: Machine) -> None:
     assert "created the table geocache_cleanup_runs" in shown["migrate"]
     assert json.loads(shown["run --dry-run"].splitlines()[-1])["deleted"] == 3
     assert json.loads(shown["run"].splitlines()[-1])["deleted"] == 3
-    assert re.search(r"geo_cache +3 ", shown["history"])
+    assert re.search(r"geo_cache, by last_seen, on \S+:\n\S+ \S+ +[0-9.]+ +3 ", shown["history"])
 
 
 def test_run_see_when_and_pause(machine: Machine) -> None:

@@ -60,7 +60,9 @@ def test_verify_finds_nothing(installed: Machine, name: str) -> None:
 @pytest.mark.system
 @pytest.mark.parametrize("name", SERVICES)
 @pytest.mark.parametrize(
-    ("example", "tenths"), [(None, 2), ("other-sqlite", 2), ("network", 10)], ids=str
+    ("example", "tenths"),
+    [(None, 2), ("other-sqlite", 2), ("metrics", 2), ("network", 10)],
+    ids=str,
 )
 def test_the_exposure_is_low(machine: Machine, name: str, example: str | None, tenths: int) -> None:
     """The limits of the requirement; the networked example is scored with every address allowed."""

@@ -31,7 +31,7 @@ $command --condition "$job" --exclusive --long-option batch-seconds \
     --description "Length of one transaction"
 $command --condition "$job" --exclusive --long-option max-delete-percent \
     --description "Most that a run may delete"
-$command --condition "__fish_seen_subcommand_from run" --require-parameter --force-files \
+$command --condition "$job" --require-parameter --force-files \
     --long-option metrics-file --description "Prometheus text file"
 
 $command --condition "__fish_seen_subcommand_from run" --long-option dry-run \

@@ -1,0 +1,48 @@
+"""How old the oldest row is that a run has left, found without reading the table."""
+
+from typing import Optional
+
+import sqlalchemy as sa
+
+from geocache_cleanup import instants
+from geocache_cleanup.database import Backend
+from geocache_cleanup.prune import Order
+
+_FAR_DAYS = 36_500
+
+
+def find_oldest(backend: Backend, order: Order) -> Optional[int]:
+    """Return the oldest time that is left, in microseconds, rounded down to a second.
+
+    The formats of a column have no order in common, so that MIN() means nothing. But the
+    searches for stale rows read them all, and by index: halving the time between the cutoff
+    and now some 25 times asks each time whether there is any row before. None if there is no
+    row, no index, or the cutoff is not in the past. Raise CleanupError if that cannot be done.
+    """
+    with backend.connect(write=False) as connection:
+        target = backend.find(connection, order.table, order.time_column)
+
+        def is_any_before(instant: int) -> bool:
+            found = backend.searches(connection, target, instant, order.now, order.time_zone)
+            return any(
+                connection.execute(
+                    sa.select(sa.literal_column("1"))
+                    .select_from(target.table)
+                    .where(search.stale)
+                    .limit(1)
+                ).first()
+                for search in found
+                if search.stale is not None
+            )
+
+        low, high = order.cutoff // instants.SECOND, order.now // instants.SECOND + 1
+        if target.index is None or low >= high:
+            return None
+        if not is_any_before(high * instants.SECOND):
+            low, high = high, high + _FAR_DAYS * instants.DAY // instants.SECOND
+            if not is_any_before(high * instants.SECOND):
+                return None
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if is_any_before(middle * instants.SECOND) else (middle, high)
+        return low * instants.SECOND

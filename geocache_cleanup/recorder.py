@@ -1,0 +1,123 @@
+"""From the event that ends a run to the metrics file."""
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
+
+from geocache_cleanup import instants, metrics
+from geocache_cleanup.edge import Edge
+from geocache_cleanup.errors import CleanupError, ExitStatus
+from geocache_cleanup.events import Event
+from geocache_cleanup.watch import Watch
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from geocache_cleanup.prune import Order
+
+# What the look for the oldest row may take: it comes after the work, and is not worth more.
+_LOOK_SECONDS = 2.0
+_LAST_SUCCESS = "last_success_timestamp_seconds"
+_OLDEST = "oldest_remaining_timestamp_seconds"
+_ENDS = (Event.RAN, Event.INTERRUPTED, Event.FAILED)
+_RUN_VALUES = {
+    "deleted": "last_run_deleted_rows",
+    "unreadable": "last_run_unreadable_values",
+    "duration_seconds": "last_run_duration_seconds",
+}
+
+
+class Recorder:
+    """Writes the metrics file, if one is set, just before the last event of a run is logged."""
+
+    def __init__(self, edge: Edge, *, dry_run: bool) -> None:
+        """Follow the events of a command; a dry run writes nothing."""
+        self._edge = edge
+        self._usable: Optional[bool] = None
+        self._oldest: Callable[[], Optional[int]] = lambda: None
+        if not dry_run:
+            edge.observe = self._record
+
+    def prepare(self) -> None:
+        """Raise CleanupError if the file that is set could not be written."""
+        if path := self._path():
+            self._usable = False
+            metrics.check(path)
+            self._usable = True
+
+    def prepare_look(self, url: "URL", order: "Order") -> None:
+        """Take what is needed to look for the oldest row after the run."""
+
+        def look() -> Optional[int]:
+            from geocache_cleanup.database import open_backend
+            from geocache_cleanup.oldest import find_oldest
+
+            return find_oldest(open_backend(url, Watch(_LOOK_SECONDS)), order)
+
+        self._oldest = look
+
+    def _path(self) -> Optional[str]:
+        found = self._edge.given.get("metrics_file")
+        return found.text if found else None
+
+    def _record(self, event: Event, fields: Mapping[str, Any]) -> Optional[str]:
+        """Write the file; return what went wrong, as a sentence."""
+        path = self._path()
+        if event not in _ENDS or not path or self._usable is False:
+            return None
+        try:
+            if self._usable is None:  # the settings were refused before it was looked at
+                metrics.check(path)
+            if sample := self._sample(path, event, fields):
+                metrics.write(path, sample)
+        except (OSError, CleanupError) as error:
+            return f"the metrics file could not be written: {error}"
+        return None
+
+    def _sample(
+        self, path: str, event: Event, fields: Mapping[str, Any]
+    ) -> Optional[metrics.Sample]:
+        """Return what to write, None where it is not known of which database."""
+        old = metrics.read(path)
+        now = metrics.Sample(_label(fields.get("database")), _label(fields.get("table")))
+        if not (now.database and now.table):
+            # The settings could not be read: it is still the job that the file tells of.
+            now = old or now
+        if not now.database:
+            return None
+        moment = time.time()
+        values = self._of_success(moment) if event is Event.RAN else _of_failure(old, now)
+        values |= {name: float(fields.get(key) or 0) for key, name in _RUN_VALUES.items()}
+        values["last_run_timestamp_seconds"] = moment
+        values["last_run_exit_status"] = float(_status(event, fields))
+        values["last_run_success"] = float(event is Event.RAN)
+        return metrics.Sample(now.database, now.table, values)
+
+    def _of_success(self, moment: float) -> dict[str, float]:
+        values = {_LAST_SUCCESS: moment}
+        # The run is over and done: nothing that happens here may change what is said of it.
+        with contextlib.suppress(Exception):
+            if (oldest := self._oldest()) is not None:
+                values[_OLDEST] = oldest / instants.SECOND
+        return values
+
+
+def _label(value: object) -> str:
+    """Return a name for the file, which is UTF-8; a path may hold any bytes."""
+    return str(value or "").encode(errors="backslashreplace").decode()
+
+
+def _of_failure(old: Optional[metrics.Sample], now: metrics.Sample) -> dict[str, float]:
+    """Return what a failed run leaves as the file has it.
+
+    The ledger knows it too, but is in the database, which may be what has failed.
+    """
+    kept = old.values if old is not None and old.is_of(now) else {}
+    values = {name: kept[name] for name in (_LAST_SUCCESS, _OLDEST) if name in kept}
+    return {_LAST_SUCCESS: 0.0, **values}
+
+
+def _status(event: Event, fields: Mapping[str, Any]) -> int:
+    if event is Event.INTERRUPTED:
+        return ExitStatus.SIGINT if fields.get("signal") == "SIGINT" else ExitStatus.OK
+    return int(fields.get("exit_status", 0))

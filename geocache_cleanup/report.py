@@ -1,0 +1,151 @@
+"""What check and history show: documents, made part by part, that are printed as they are."""
+
+import contextlib
+import dataclasses
+import os
+import re
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
+
+from geocache_cleanup import __version__, advice, instants, metrics, timer
+from geocache_cleanup.edge import Edge
+from geocache_cleanup.errors import CleanupError, DeadlineError
+from geocache_cleanup.finding import Surroundings
+from geocache_cleanup.watch import Portion
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from geocache_cleanup.database import Backend
+    from geocache_cleanup.prune import Order
+
+_SERVICE_SETTINGS = "/etc/default/geocache-cleanup"
+_RUNS_LOOKED_AT = 50
+# Of the time left, for reading the whole table.
+_SHARE = 0.5
+
+
+@contextlib.contextmanager
+def checking(edge: Edge) -> Iterator[dict[str, Any]]:
+    """Yield the document of check to be filled in; what ends that early becomes a part of it."""
+    document: dict[str, Any] = {
+        "version": __version__,
+        "settings": edge.shown_settings(),
+        "cutoff": instants.render(edge.settings.cutoff),
+        "retention_days": edge.settings.retention_days,
+        "timers": dataclasses.asdict(timer.look()),
+    }
+    try:
+        yield document
+    except CleanupError as error:
+        document["problem"] = {
+            "reason": edge.redact(error.reason),
+            "remedy": error.hint,
+            "exit_status": int(error.status),
+        }
+        raise
+    finally:
+        hints = Surroundings(
+            has_secret_in_view=bool(edge.secrets) and _is_in_view(edge),
+            ignores_service=_ignores_service(edge),
+            timeout=edge.settings.timeout,
+            is_root=os.geteuid() == 0,
+        )
+        document["advice"] = [dataclasses.asdict(found) for found in advice.advise(document, hints)]
+
+
+def examine(edge: Edge, url: "URL", document: dict[str, Any]) -> None:
+    """Fill in what the database says; raise CleanupError for anything that would stop a run."""
+    from geocache_cleanup.database import open_backend  # imports SQLAlchemy
+    from geocache_cleanup.prune import Order
+
+    if edge.settings.metrics_file:
+        metrics.check(edge.settings.metrics_file)
+    backend = open_backend(url, edge.watch)
+    order = Order.of(edge.settings, dry_run=True, run_id="")
+    past = _connect(backend, url, order, document)
+    _examine_table(edge, url, backend, order, document)
+    _rehearse(edge, backend, order, document, past)
+
+
+def _connect(
+    backend: "Backend", url: "URL", order: "Order", document: dict[str, Any]
+) -> Sequence[Mapping[str, object]]:
+    from geocache_cleanup import connection as work
+    from geocache_cleanup import ledger
+
+    with backend.connect(write=False) as connection:
+        document["connection"] = dataclasses.asdict(work.describe(connection, url))
+        has_ledger = ledger.exists(connection)
+        runs = ledger.read(connection, _RUNS_LOOKED_AT, order.table) if has_ledger else []
+        # A run that failed is not in the ledger, which is written in the same transaction; of
+        # one in batches there is what it has done.
+        document["ledger"] = {"exists": has_ledger, "last_run": runs[0] if runs else None}
+        return runs
+
+
+def _examine_table(
+    edge: Edge, url: "URL", backend: "Backend", order: "Order", document: dict[str, Any]
+) -> None:
+    from geocache_cleanup import check as work
+    from geocache_cleanup.database import open_backend
+
+    table = work.describe(backend, order)
+    document["table"] = dataclasses.asdict(table)
+    document["migrate"] = _missing(order, table.index, has_ledger=document["ledger"]["exists"])
+    # What a run would do is worth more than what the table holds, which can take long to read.
+    share = Portion(edge.watch, _SHARE)
+    try:
+        counts = work.count(open_backend(url, share), order)
+    except DeadlineError:
+        edge.watch.check()
+    else:
+        document["table"].update(dataclasses.asdict(counts))
+
+
+def _rehearse(
+    edge: Edge,
+    backend: "Backend",
+    order: "Order",
+    document: dict[str, Any],
+    past: Sequence[Mapping[str, object]],
+) -> None:
+    from geocache_cleanup import check as work
+
+    rehearsal = work.rehearse(backend, order, edge.watch)
+    document["would_delete"] = rehearsal.result.deleted
+    document["unreadable"] = rehearsal.result.unreadable
+    document["lock"] = dataclasses.asdict(work.estimate(rehearsal, past, order.batch_seconds))
+    document["writable"] = True
+
+
+def _missing(order: "Order", index: object, *, has_ledger: bool) -> Sequence[str]:
+    """Return what migrate would make, in a few words each."""
+    from geocache_cleanup import ledger
+
+    missing = [] if index else [f"an index on {order.time_column}"]
+    return missing if has_ledger else [*missing, f"the ledger, the table {ledger.NAME}"]
+
+
+def past_runs(edge: Edge, url: "URL", limit: int) -> Sequence[Mapping[str, object]]:
+    """Return the latest runs in the ledger, newest first; raise CleanupError if there is none."""
+    from geocache_cleanup import ledger
+    from geocache_cleanup.database import open_backend
+
+    with open_backend(url, edge.watch).connect(write=False) as connection:
+        return ledger.read(connection, limit)
+
+
+def _is_in_view(edge: Edge) -> bool:
+    """Tell whether the URL was given where others on the host can see it."""
+    return edge.given["database_url"].source in {"option", "environment"}
+
+
+def _ignores_service(edge: Edge) -> bool:
+    """Tell whether the service has settings that this command was not given."""
+    if "environment" in {found.source for found in edge.given.values()}:
+        return False
+    try:
+        with open(_SERVICE_SETTINGS, encoding="utf-8", errors="replace") as file:
+            return re.search(r"^\s*GEOCACHE_CLEANUP_\w+=", file.read(), re.MULTILINE) is not None
+    except OSError:
+        return False

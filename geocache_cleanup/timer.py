@@ -1,0 +1,94 @@
+"""What systemd says of the timers that start the job."""
+
+import datetime as dt
+import os
+import subprocess
+from dataclasses import dataclass
+from typing import Optional, Sequence
+
+from geocache_cleanup import instants
+
+# Instances are listed only as far as systemd has loaded them, which it has if they are armed.
+_UNITS = ("geocache-cleanup.timer", "geocache-cleanup@*.timer")
+_PROPERTIES = (
+    "Id",
+    "LoadState",
+    "UnitFileState",
+    "ActiveState",
+    "NextElapseUSecRealtime",
+    "LastTriggerUSec",
+)
+_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Timer:
+    """One timer: its states in systemd's words, and when it fires next and fired last (UTC)."""
+
+    unit: str
+    enabled: str
+    active: str
+    next: Optional[str]
+    last: Optional[str]
+
+
+@dataclass(frozen=True)
+class Timers:
+    """All of them, or why they are not known."""
+
+    units: Sequence[Timer] = ()
+    unknown: Optional[str] = None
+
+
+def look() -> Timers:
+    """Ask systemd, for two seconds at most; where there is none, say so and never fail."""
+    command = ["systemctl", "show", *_UNITS, f"--property={','.join(_PROPERTIES)}"]
+    try:
+        done = subprocess.run(  # noqa: S603 - constants
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+            # Some versions heed --timestamp= for some of the times only.
+            env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        return Timers(unknown=f"systemctl did not answer within {_SECONDS:g} seconds")
+    except OSError:
+        return Timers(unknown="there is no systemctl here")
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["systemctl failed"]
+        return Timers(unknown=said[0].rstrip("."))
+    found = [_parse(block) for block in done.stdout.split("\n\n")]
+    timers = [timer for timer in found if timer]
+    return Timers(timers, None if timers else f"there is no {_UNITS[0]}")
+
+
+def _parse(block: str) -> Optional[Timer]:
+    lines = [line.partition("=") for line in block.splitlines()]
+    found = {name: value for name, _, value in lines}
+    if found.get("LoadState") in {None, "not-found"}:
+        return None
+    return Timer(
+        unit=found.get("Id", ""),
+        enabled=found.get("UnitFileState", ""),
+        active=found.get("ActiveState", ""),
+        next=_moment(found.get("NextElapseUSecRealtime", "")),
+        last=_moment(found.get("LastTriggerUSec", "")),
+    )
+
+
+def _moment(text: str) -> Optional[str]:
+    """Return a time of systemd's as RFC 3339; as it is, should systemd write it otherwise."""
+    if text in {"", "0", "n/a"}:
+        return None
+    try:
+        moment = dt.datetime.strptime(
+            text.partition(" ")[2].replace("UTC", "+0000"), "%Y-%m-%d %H:%M:%S %z"
+        )
+    except ValueError:
+        return text
+    return instants.render(instants.of_datetime(moment))

@@ -1,0 +1,63 @@
+"""The JSON of check and history has the keys that the README lists, and no others."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Iterator
+
+import support
+
+from geocache_cleanup.timer import Timer
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def documented(begin: str, end: str) -> list[str]:
+    """Return the keys in the first column of the table between two sentences."""
+    rows = README.partition(begin)[2].partition(end)[0]
+    cells = re.findall(r"^\| (`.*?) \|", rows, re.MULTILINE)
+    return [key for cell in cells for key in re.findall("`([^`]+)`", cell)]
+
+
+def keys(value: object, path: str = "") -> Iterator[str]:
+    """Yield the keys of a document as the README writes them."""
+    # A run of the ledger is described with history.
+    if isinstance(value, dict) and path != "ledger.last_run":
+        for key, inner in value.items():
+            yield from keys(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys(inner, path + "[]")
+    else:
+        yield path
+
+
+def test_the_keys_of_check(tmp_path: Path) -> None:
+    """Those of a check that finds all there is, and of one that finds what would stop a run."""
+    path = tmp_path / "geo.db"
+    support.make_table(path, [("a", "2020-01-01")], index=False)
+    url = f"--database-url=sqlite:///{path}"
+    good = json.loads(support.command("check", url, "--json").stdout)
+    bad = json.loads(support.command("check", url, "--json", "--table=nosuch").stdout)
+    found = {*keys(good), *keys(bad)}
+    # There may be no systemd here: then the list of timers is empty.
+    found |= {f"timers.units[].{field.name}" for field in dataclasses.fields(Timer)}
+    listed = documented("`check --json` prints", "`history --json` prints")
+    assert sorted(listed) == sorted(found)
+    assert set(bad) == set(good) & set(bad) | {"problem"}
+
+
+def test_the_keys_of_history(tmp_path: Path) -> None:
+    """Each run has them all."""
+    path = tmp_path / "geo.db"
+    support.make_table(path, [("a", "2020-01-01")])
+    url = f"--database-url=sqlite:///{path}"
+    for command in ("migrate", "run"):
+        assert support.command(command, url).returncode == 0
+    document = json.loads(support.command("history", url, "--json").stdout)
+    assert list(document) == ["runs"]
+    listed = documented("`history --json` prints", "## Develop")
+    assert sorted(document["runs"][0]) == sorted(listed)
+    check = json.loads(support.command("check", url, "--json").stdout)
+    assert check["ledger"]["last_run"] == document["runs"][0]

@@ -1,0 +1,74 @@
+"""history: past runs as text and as JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+import support
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Return the option for a database with a ledger of three runs."""
+    path = tmp_path / "geo.db"
+    support.make_table(path, [("a", "2020-01-01T00:00:00Z")])
+    option = f"--database-url=sqlite:///{path}"
+    assert support.command("migrate", option).returncode == 0
+    for run_id in ("first", "second", "third"):
+        done = support.command("run", option, env={"INVOCATION_ID": run_id})
+        assert done.returncode == 0
+    return option
+
+
+def test_as_json(url: str) -> None:
+    """The latest come first, as many as wanted, each with all that the ledger has."""
+    runs = json.loads(support.command("history", url, "--json", "--limit=2").stdout)["runs"]
+    assert [(run["run_id"], run["deleted"]) for run in runs] == [("third", 0), ("second", 0)]
+    assert runs[0]["started_at"].endswith("Z")
+    assert runs[0]["retention_days"] == 90
+    assert {"cutoff", "host", "duration_seconds", "table_name", "version"} <= set(runs[0])
+
+
+def test_as_text(url: str) -> None:
+    """One line for each run; table and host are said once, as they do not change."""
+    lines = support.command("history", url).stdout.splitlines()
+    assert len(lines) == 5
+    assert lines[0].split()[:1] == ["started"]
+    assert lines[1].startswith("geo_cache, by last_seen, on ")
+    assert [line.split()[3] for line in lines[2:]] == ["0", "0", "1"]
+    assert max(map(len, lines)) <= 80
+
+
+def test_long_names_are_wrapped(url: str, tmp_path: Path) -> None:
+    """A table and a host with names longer than a line."""
+    with support.connected(tmp_path / "geo.db") as connection:
+        connection.execute("UPDATE geocache_cleanup_runs SET table_name = printf('%.200c', 't')")
+    shown = support.command("history", url).stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "t" * 200 in "".join(shown.split())
+
+
+def test_no_runs_yet(tmp_path: Path) -> None:
+    """A ledger without a run is no error."""
+    option = f"--database-url=sqlite:///{tmp_path / 'new.db'}"
+    assert support.command("migrate", option).returncode == 0
+    done = support.command("history", option)
+    assert (done.returncode, done.stdout) == (0, "There is no run in the ledger.\n")
+
+
+@pytest.mark.parametrize("junk", ["yesterday", "", "2026-13-45 99:00:00", 17, b"\x00"])
+def test_junk_in_the_ledger_is_shown_as_it_is(url: str, tmp_path: Path, junk: object) -> None:
+    """Whoever has written it there: neither history nor check fails on it."""
+    with support.connected(tmp_path / "geo.db") as connection:
+        connection.execute(
+            "UPDATE geocache_cleanup_runs SET started_at = ?, duration_seconds = ?,"
+            " cutoff = ?, retention_days = ? WHERE run_id = 'third'",
+            (junk, junk, junk, junk),
+        )
+    for command in ("history", "check"):
+        for form in ((), ("--json",)):
+            done = support.command(command, url, *form)
+            assert done.returncode == 0, done.stderr
+    if isinstance(junk, str):
+        runs = json.loads(support.command("history", url, "--json").stdout)["runs"]
+        assert junk in {run["started_at"] for run in runs}

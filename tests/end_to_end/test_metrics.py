@@ -1,0 +1,224 @@
+"""The metrics file: what it says after runs of every outcome, and what it leaves alone."""
+
+import datetime as dt
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Mapping, Optional
+
+import pytest
+import support
+from prometheus_client.parser import text_string_to_metric_families
+
+from geocache_cleanup import metrics
+
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+
+def ago(days: float) -> str:
+    """Return the time so long ago as text."""
+    return (NOW - dt.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Return an indexed database with two stale rows, two fresh ones, and one without a time."""
+    path = tmp_path / "geo.db"
+    rows: list[tuple[str, object]] = [("a", ago(200)), ("b", ago(100)), ("c", ago(50))]
+    support.make_table(path, [*rows, ("d", ago(1)), ("e", "12:00")])
+    return path
+
+
+def run(
+    database: Path, *arguments: str, env: Optional[Mapping[str, str]] = None, **options: Any
+) -> "subprocess.CompletedProcess[str]":
+    """Run the job on a database, with the metrics beside it in geo.prom."""
+    url, path = f"sqlite:///{database}", database.with_name("geo.prom")
+    variables = {"GEOCACHE_CLEANUP_METRICS_FILE": str(path), **(env or {})}
+    return support.command("run", f"--database-url={url}", *arguments, env=variables, **options)
+
+
+def values(database: Path) -> dict[str, float]:
+    """Return what the file says of the database's table, by the names without their prefix."""
+    text = database.with_name("geo.prom").read_text()
+    found = {}
+    for family in text_string_to_metric_families(text):
+        assert family.type == "gauge"
+        (sample,) = family.samples
+        assert sample.labels == {"database": f"sqlite:///{database}", "table": "geo_cache"}
+        found[sample.name.removeprefix(metrics.PREFIX)] = sample.value
+    return found
+
+
+def test_after_a_success(database: Path) -> None:
+    """All of it, readable by the node exporter whatever the umask, and no other file."""
+    done = run(database, umask=0o077)
+    assert done.returncode == 0, done.stderr
+    found = values(database)
+    assert list(found) == list(metrics.HELP)
+    assert time.time() - 60 < found["last_success_timestamp_seconds"] <= time.time()
+    assert found["last_run_timestamp_seconds"] == found["last_success_timestamp_seconds"]
+    assert (found["last_run_success"], found["last_run_exit_status"]) == (1, 0)
+    assert (found["last_run_deleted_rows"], found["last_run_unreadable_values"]) == (2, 1)
+    assert found["last_run_duration_seconds"] == support.events(done.stderr)[-1]["duration_seconds"]
+    oldest = (NOW - dt.timedelta(days=50)).timestamp()
+    assert found["oldest_remaining_timestamp_seconds"] == oldest
+    assert database.with_name("geo.prom").stat().st_mode & 0o777 == 0o644
+    assert sorted(os.listdir(database.parent)) == ["geo.db", "geo.prom"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["--time-column=seen"], 78),
+        (["--max-delete-percent=10"], 65),
+        (["--retention-days=soon"], 2),
+    ],
+)
+def test_a_failure_keeps_the_last_success(
+    database: Path, arguments: list[str], status: int
+) -> None:
+    """Its time and the oldest row; the rest is of the failed run, even if no setting was read."""
+    assert run(database, "--before=2000-01-01").returncode == 0
+    before = values(database)
+    assert run(database, *arguments).returncode == status
+    after = values(database)
+    assert (after["last_run_success"], after["last_run_exit_status"]) == (0, status)
+    assert after["last_run_timestamp_seconds"] > before["last_run_timestamp_seconds"]
+    for kept in ("last_success_timestamp_seconds", "oldest_remaining_timestamp_seconds"):
+        assert after[kept] == before[kept]
+
+
+def test_a_failure_without_a_success_before(database: Path) -> None:
+    """The file of another table knows nothing of this one's success."""
+    assert run(database).returncode == 0
+    assert run(database, "--table=other").returncode == 78
+    text = database.with_name("geo.prom").read_text()
+    assert f"{metrics.PREFIX}last_success_timestamp_seconds{{" in text
+    assert 'table="other"} 0.0' in text
+    assert "oldest" not in text
+
+
+def test_a_run_that_is_stopped(database: Path) -> None:
+    """It exits 0 and was no success."""
+    with support.connected(database) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        process = subprocess.Popen(
+            [*support.COMMAND, "run", f"--database-url=sqlite:///{database}"],
+            env=support.environment(
+                {"GEOCACHE_CLEANUP_METRICS_FILE": str(database.with_name("geo.prom"))}
+            ),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        support.wait_until_it_listens(process)
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    found = values(database)
+    assert (found["last_run_success"], found["last_run_exit_status"]) == (0, 0)
+    assert found["last_success_timestamp_seconds"] == 0
+
+
+def test_a_dry_run_writes_nothing(database: Path) -> None:
+    """It is no run."""
+    assert run(database, "--dry-run").returncode == 0
+    assert os.listdir(database.parent) == ["geo.db"]
+
+
+def test_a_path_of_any_bytes(tmp_path: Path) -> None:
+    """What is no UTF-8 in it is escaped in the label."""
+    path = tmp_path / os.fsdecode(b"ge\xff\n.db")
+    support.make_table(path, [("a", ago(200)), ("b", ago(9))])
+    assert run(path).returncode == 0
+    text = (tmp_path / "geo.prom").read_text()
+    assert r"ge\\udcff\n.db" in text
+    assert len(list(text_string_to_metric_families(text))) == len(metrics.HELP)
+
+
+def refuse_directory(directory: Path) -> str:
+    """Name a file in a directory that is not there."""
+    return str(directory / "absent" / "geo.prom")
+
+
+def refuse_other_file(directory: Path) -> str:
+    """Name a file that is something else."""
+    (directory / "notes.txt").write_text("mine\n")
+    return str(directory / "notes.txt")
+
+
+def refuse_device(_: Path) -> str:
+    """Name what is no file."""
+    return "/dev/null"
+
+
+@pytest.mark.parametrize("cause", [refuse_directory, refuse_other_file, refuse_device])
+def test_a_file_that_cannot_be_written_is_refused_beforehand(database: Path, cause: Any) -> None:
+    """Nothing is deleted, by run; check says the same."""
+    path = cause(database.parent)
+    for command in ("run", "check"):
+        done = support.command(
+            command, f"--database-url=sqlite:///{database}", f"--metrics-file={path}"
+        )
+        assert done.returncode == 78
+        assert "metrics" in support.events(done.stderr)[-1]["reason"]
+    assert len(support.fetch(database, "SELECT 1 FROM geo_cache")) == 5
+    assert cause is not refuse_other_file or Path(path).read_text() == "mine\n"
+
+
+def test_without_the_library(database: Path) -> None:
+    """The package for apt and the extra for pip are named, before anything is opened."""
+    code = (
+        "import sys\n"
+        "sys.modules['prometheus_client'] = None\n"
+        f"sys.argv = ['geocache-cleanup', 'run', '--database-url=sqlite:///{database}',"
+        f" '--metrics-file={database.with_name('geo.prom')}']\n"
+        "from geocache_cleanup.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=support.environment(),
+        check=False,
+    )
+    assert done.returncode == 78
+    hint = support.events(done.stderr)[-1]["hint"]
+    assert "python3-prometheus-client" in hint
+    assert "geocache-cleanup[metrics]" in hint
+    assert os.listdir(database.parent) == ["geo.db"]
+
+
+def test_a_write_that_fails_afterwards_does_not_hide_the_run(database: Path) -> None:
+    """The rows are gone, the audit event says so as a warning, and the status is the run's."""
+    target, address = database.with_name("geo.prom"), database.with_name("notify")
+    variables = {
+        "GEOCACHE_CLEANUP_METRICS_FILE": str(target),
+        "NOTIFY_SOCKET": str(address),
+    }
+    with (
+        support.connected(database) as connection,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        manager.bind(str(address))
+        manager.settimeout(30)
+        connection.execute("BEGIN IMMEDIATE")
+        process = subprocess.Popen(
+            [*support.COMMAND, "run", f"--database-url=sqlite:///{database}"],
+            env=support.environment(variables),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while b"Waiting" not in manager.recv(4096):
+            pass
+        target.mkdir()  # it was looked at before the run began to wait
+    event = support.events(process.communicate(timeout=60)[1])[-1]
+    assert (process.returncode, event["event"]) == (0, "geo_cache_cleanup_ran")
+    assert (event["level"], event["deleted"]) == ("warning", 2)
+    assert "metrics file could not be written" in event["metrics_problem"]
+    assert sorted(os.listdir(database.parent)) == ["geo.db", "geo.prom", "notify"]
+    assert len(support.fetch(database, "SELECT 1 FROM geo_cache")) == 3

@@ -1,0 +1,75 @@
+"""The operator's view of servers: check, history and the metrics file, by every driver."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+import sqlalchemy as sa
+from prometheus_client.parser import text_string_to_metric_families
+
+from servers.conftest import is_postgresql, text_of
+from servers.private_server import geocache_cleanup
+from servers.test_runs import DRIVERS
+
+NOW = dt.datetime.now(dt.UTC)
+TYPES = ("TEXT", "DATE", "BIGINT")
+
+
+@pytest.mark.parametrize(
+    ("engine", "driver"), [(engine, driver) for engine in DRIVERS for driver in DRIVERS[engine]]
+)
+def test_check_and_history(
+    request: pytest.FixtureRequest, database_of: Callable[[Any], str], engine: str, driver: str
+) -> None:
+    """The connection, exact counts, and a ledger whose times are read alike."""
+    if driver.endswith("psycopg") and sa.__version__.startswith("1."):
+        return  # test_a_run_deletes_and_records tells what is said then
+    server = request.getfixturevalue(engine)
+    url = text_of(server.url(database_of(server), driver=driver))
+    assert geocache_cleanup("migrate", url=url).status == 0
+    assert geocache_cleanup("run", url=url).status == 0
+    document = json.loads(geocache_cleanup("check", "--json", url=url).output)
+    facts = document["connection"]
+    assert facts["engine"] == {"postgresql": "PostgreSQL", "mariadb": "MariaDB"}[engine]
+    assert facts["version"][0].isdigit()
+    assert any(character.isdigit() for character in facts["driver"].partition(" ")[2])
+    assert facts["file"] is None
+    (run,) = json.loads(geocache_cleanup("history", "--json", url=url).output)["runs"]
+    assert document["ledger"]["last_run"] == run
+    started = dt.datetime.fromisoformat(run["started_at"])
+    assert abs(started - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=5)
+    text = geocache_cleanup("history", url=url).output
+    assert started.strftime("%Y-%m-%d %H:%M:%S") in text
+    shown = geocache_cleanup("check", url=url).output
+    assert max(map(len, (text + shown).splitlines())) <= 80
+
+
+@pytest.mark.parametrize("declared", TYPES)
+def test_the_oldest_row_is_found(server: Any, database: str, tmp_path: Path, declared: str) -> None:
+    """In columns of text, of native times and of numbers, to the second."""
+    url = text_of(server.url(database))
+    oldest = (NOW - dt.timedelta(days=50)).replace(microsecond=0)
+    if declared == "DATE":
+        oldest = oldest.replace(hour=0, minute=0, second=0)
+    times = (oldest, NOW - dt.timedelta(days=300), NOW - dt.timedelta(days=1))
+    # The table is the user app's, who has to make the index.
+    server.query(f"CREATE TABLE geo_cache (ip VARCHAR(9), last_seen {declared} NULL)", database)
+    if is_postgresql(server):
+        server.query("ALTER TABLE geo_cache OWNER TO app", database)
+    for time in times:
+        is_number = declared == "BIGINT"
+        value = int(time.timestamp()) * 1000 if is_number else f"'{time:%Y-%m-%d %H:%M:%S}'"
+        server.query(f"INSERT INTO geo_cache VALUES ('x', {value})", database)
+    path = tmp_path / "geo.prom"
+    assert geocache_cleanup("migrate", url=url).status == 0
+    done = geocache_cleanup("run", f"--metrics-file={path}", url=url)
+    assert (done.status, done.last["deleted"]) == (0, 1)
+    (sample,) = next(
+        family.samples
+        for family in text_string_to_metric_families(path.read_text())
+        if family.name == "geocache_cleanup_oldest_remaining_timestamp_seconds"
+    )
+    assert sample.value == oldest.timestamp()
+    assert "s3cr3t" not in path.read_text()
