@@ -100,13 +100,3 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
         return text
 
     return read
-
-
-def not_yet(idle: Optional[str]) -> Callable[[str], None]:
-    """Return a reader that refuses all but what does nothing."""
-
-    def read(text: str) -> None:
-        if text != idle:
-            raise ValueError("is not available in this version")
-
-    return read

@@ -75,7 +75,7 @@ FORBIDDEN = Meaning(
     PermissionRefusedError,
     "the user lacks a privilege",
     "grant SELECT and DELETE on the table, and SELECT, INSERT and DELETE on the ledger "
-    "geocache_cleanup_runs; migrate needs the owner",
+    "geocache_cleanup_runs (with --batch-seconds UPDATE as well); migrate needs the owner",
 )
 NO_DATABASE = Meaning(ConfigError, "there is no such database", "check the name in --database-url")
 NO_TABLE = Meaning(

@@ -52,6 +52,19 @@ def test_events_of_a_run_in_batches(database: Path) -> None:
     assert count(database) == ROWS // 2
 
 
+@pytest.fixture
+def slow(database: Path) -> Path:
+    """Return a database each of whose rows takes a millisecond or so to delete."""
+    long = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3000)"
+    with support.connected(database) as connection:
+        connection.execute("CREATE TABLE sink (n)")
+        connection.execute(
+            "CREATE TRIGGER slow AFTER DELETE ON geo_cache BEGIN"
+            f" INSERT INTO sink SELECT ({long} SELECT max(n) FROM c); END"
+        )
+    return database
+
+
 def received(manager: socket.socket) -> list[str]:
     """Return the messages that have arrived."""
     messages = []
@@ -62,10 +75,10 @@ def received(manager: socket.socket) -> list[str]:
             return messages
 
 
-def test_timeout_keeps_what_is_done(database: Path) -> None:
+def test_timeout_keeps_what_is_done(slow: Path) -> None:
     """A run that does not finish in time ends with 75, tells what remains, and can go on."""
     done = support.command(
-        "run", url(database), "--before", support.CUTOFF, TINY_BATCHES, "--timeout", "3"
+        "run", url(slow), "--before", support.CUTOFF, TINY_BATCHES, "--timeout", "3"
     )
     event = support.events(done.stderr)[-1]
     assert (done.returncode, event["event"]) == (75, "geo_cache_cleanup_failed")
@@ -73,18 +86,18 @@ def test_timeout_keeps_what_is_done(database: Path) -> None:
     assert event["deleted"] + event["remaining"] == ROWS // 2
     assert f"{event['remaining']} remain" in event["reason"]
     assert (event["retryable"], "goes on" in event["hint"]) == (True, True)
-    assert count(database) == ROWS - event["deleted"]
-    assert support.fetch(database, "SELECT deleted FROM geocache_cleanup_runs") == [
-        event["deleted"]
-    ]
-    second = support.command("run", url(database), "--before", support.CUTOFF, BATCHES)
+    assert count(slow) == ROWS - event["deleted"]
+    assert support.fetch(slow, "SELECT deleted FROM geocache_cleanup_runs") == [event["deleted"]]
+    with support.connected(slow) as connection:
+        connection.execute("DROP TRIGGER slow")
+    second = support.command("run", url(slow), "--before", support.CUTOFF, BATCHES)
     assert support.events(second.stderr)[-1]["deleted"] == event["remaining"]
 
 
-def test_a_signal_keeps_what_is_done(database: Path) -> None:
+def test_a_signal_keeps_what_is_done(slow: Path) -> None:
     """SIGTERM between or in batches undoes the open one only; the event says so."""
-    process = start(database, TINY_BATCHES)
-    while not support.fetch(database, "SELECT count(*) FROM geocache_cleanup_runs")[0]:
+    process = start(slow, TINY_BATCHES)
+    while not support.fetch(slow, "SELECT count(*) FROM geocache_cleanup_runs")[0]:
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
@@ -93,10 +106,8 @@ def test_a_signal_keeps_what_is_done(database: Path) -> None:
     assert (process.returncode, event["event"]) == (0, "geo_cache_cleanup_interrupted")
     assert 0 < event["deleted"] == ROWS // 2 - event["remaining"]
     assert f"{event['deleted']} rows were deleted in {event['batches']} batches" in event["message"]
-    assert count(database) == ROWS - event["deleted"]
-    assert support.fetch(database, "SELECT deleted FROM geocache_cleanup_runs") == [
-        event["deleted"]
-    ]
+    assert count(slow) == ROWS - event["deleted"]
+    assert support.fetch(slow, "SELECT deleted FROM geocache_cleanup_runs") == [event["deleted"]]
 
 
 def test_writers_get_in_between(database: Path) -> None:

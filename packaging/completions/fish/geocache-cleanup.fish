@@ -29,6 +29,8 @@ $command --condition "$job" --exclusive --long-option before --arguments now \
 $command --condition "$job" --exclusive --long-option time-zone --description "Zone of bare times"
 $command --condition "$job" --exclusive --long-option batch-seconds \
     --description "Length of one transaction"
+$command --condition "$job" --exclusive --long-option reclaim --arguments "yes no" \
+    --description "Give free space back"
 $command --condition "$job" --exclusive --long-option max-delete-percent \
     --description "Most that a run may delete"
 $command --condition "$job" --require-parameter --force-files \
