@@ -106,8 +106,9 @@ def prune(backend: Backend, order: Order, watch: Watch, progress: Progress = SIL
             # Past this point the run is committed, whatever arrives.
             watch.check()
     except DeadlineError as error:
-        if target is None or order.dry_run:
-            raise  # it never came to delete anything
+        # Either it never came to delete anything, or a part of it is done.
+        if target is None or order.dry_run or not target.atomic:
+            raise
         raise _too_slow(backend, order, watch, error) from None
     return dataclasses.replace(result, duration_seconds=round(watch.elapsed, 3))
 

@@ -42,6 +42,8 @@ def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> S
         return Search(stale=where, span=span)
     if span.decides is stale.Decides.NONE_READABLE:
         return Search(stale=None, unreadable=where, span=span)
+    if span.decides is stale.Decides.NOTHING:
+        where = sa.and_(where, sa.not_(_is_beyond(column, _cutoffs(cutoff, zone))))
     raw = sa.cast(column, sa.LargeBinary)
     must_read = sa.func.geocache_stale(raw) == 1
     written = {form: _is_written(column, form) for form in (_WITH_Z, _WITHOUT_ZONE)}
@@ -58,6 +60,17 @@ def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> S
             sa.func.geocache_unreadable(raw) == 1,
         ),
         span=span,
+    )
+
+
+def _is_beyond(column: Column, cutoffs: Mapping[str, str]) -> Condition:
+    """Tell what is in one of the two formats and not stale, or junk: it needs no closer look."""
+    shapes = {
+        _WITH_Z: sa.and_(sa.func.length(column) == 20, sa.func.substr(column, 20) == "Z"),
+        _WITHOUT_ZONE: sa.and_(sa.func.length(column) == 19, sa.func.substr(column, 11, 1) == " "),
+    }
+    return sa.or_(
+        sa.false(), *(sa.and_(shapes[form], column >= text) for form, text in cutoffs.items())
     )
 
 

@@ -232,7 +232,7 @@ def test_limits_of_mariadb() -> None:
                     "INSERT INTO geo_cache SELECT seq, '2020-01-01' FROM seq_1_to_100", "one"
                 )
             last = fails(server.url("one", user="root"), BEFORE)
-            assert (last["exit_status"], "in steps" in last["hint"]) == (65, True)
+            assert (last["exit_status"], "--batch-seconds" in last["hint"]) == (65, True)
             assert server.query("SELECT count(*) FROM geo_cache", "one") == [(2_000,)]
         finally:
             server.stop()

@@ -206,10 +206,17 @@ def test_a_write_set_beyond_the_limit(cluster: Sequence[Node], database: str) ->
         try:
             url = text_of(cluster[0].url(database, tcp=True))
             outcome = geocache_cleanup("run", BEFORE, url=url)
-            assert (outcome.status, "in steps" in outcome.last["hint"]) == (65, True), outcome.last
+            assert (outcome.status, "--batch-seconds" in outcome.last["hint"]) == (65, True), (
+                outcome.last
+            )
         finally:
             cluster[0].query(f"SET GLOBAL {setting} = {normal}")
         assert count(cluster[0], database) == ROWS
+    done = geocache_cleanup("run", BEFORE, "--batch-seconds=0.05", "--reclaim=yes", url=url)
+    _, ran, reclaimed = done.events
+    assert (done.status, ran["deleted"], ran["batches"] > 1) == (0, ROWS, True)
+    # OPTIMIZE TABLE would stop all nodes.
+    assert (reclaimed["level"], "Galera" in reclaimed["reason"]) == ("warning", True)
 
 
 def test_a_node_killed_in_mid_run(cluster: Sequence[Node], database: str) -> None:
