@@ -50,7 +50,7 @@ def inspect(backend: Backend, order: prune.Order) -> TableReport:
     """Read every stored time of the table; raise CleanupError if that cannot be done."""
     with backend.connect(write=False) as connection:
         target = backend.find(connection, order.table, order.time_column)
-        tally = _Tally(order.now, order.time_zone)
+        tally = _Tally(order.now, order.time_zone, target.column_type if target.native else None)
         for value, rows in backend.values(connection, target):
             tally.add(value, rows)
     return tally.report(target)
@@ -62,25 +62,29 @@ def rehearse(backend: Backend, order: prune.Order, watch: Watch) -> prune.Result
         target = backend.find(connection, order.table, order.time_column)
         backend.prove_writable(connection, target)
         ledger.exists(connection)
+        guarded = backend.is_guarded(connection, target)
     result = prune.prune(backend, order, watch)
-    if target.guarded and result.deleted:
+    if guarded and result.deleted:
         prune.rehearse(backend, order)
     return result
 
 
 class _Tally:
-    def __init__(self, now: int, zone: dt.tzinfo) -> None:
+    def __init__(self, now: int, zone: dt.tzinfo, native: Optional[str]) -> None:
         self._now = now
         self._zone = zone
+        self._native = native
         self._formats: dict[str, tuple[int, str]] = {}
         self._ages = [0] * (len(_AGES) + 1)
         self._no_time = 0
 
     def add(self, value: instants.Stored, rows: int) -> None:
+        instant = instants.read_instant(value, self._zone)
         name = instants.describe(value, self._zone)
+        if self._native and value is not None:
+            name = self._native if instant is not None else f"unreadable {self._native}"
         count, example = self._formats.get(name, (0, repr(value)))
         self._formats[name] = (count + rows, example)
-        instant = instants.read_instant(value, self._zone)
         if instant is None:
             self._no_time += rows
             return

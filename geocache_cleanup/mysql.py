@@ -10,7 +10,7 @@ from typing import Any, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from geocache_cleanup import mysql_table, server_errors
+from geocache_cleanup import mysql_guards, mysql_table, server_errors
 from geocache_cleanup.backlog import Backlog, CountedBacklog
 from geocache_cleanup.database import Condition, Target, count_rows
 from geocache_cleanup.errors import CleanupError, ConfigError
@@ -36,6 +36,7 @@ class MySQL(Server):
 
     words = mysql_table.MySQLWords()
     values = staticmethod(mysql_table.values)
+    is_guarded = staticmethod(mysql_guards.is_guarded)
 
     def __init__(self, url: URL, watch: Watch) -> None:
         """See ``Server``; raise ConfigError if the URL names no database, where the ledger is."""
@@ -66,6 +67,9 @@ class MySQL(Server):
             return sa.delete(target.table).where(stale, sa.text(f"TRUE LIMIT {rows}"))
 
         return CountedBacklog(count_rows(connection, target, stale), unreadable, some)
+
+    def settle(self, connection: Connection) -> None:
+        """See ``database.Backend.settle``: nothing is put off until then."""
 
     def options(self, seconds: int) -> dict[str, object]:
         """See ``Server.options``. The mode of the server would decide what a cast may do."""

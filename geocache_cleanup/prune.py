@@ -142,6 +142,7 @@ def rehearse(backend: Backend, order: Order) -> None:
     with contextlib.suppress(_Undo), backend.connect(write=True) as connection:
         target = backend.find(connection, order.table, order.time_column)
         _delete_guarded(backend, connection, target, dataclasses.replace(order, dry_run=False))
+        backend.settle(connection)
         raise _Undo
 
 

@@ -151,7 +151,7 @@ def test_names_that_need_quoting(server: Any, database: str) -> None:
     if is_postgresql(server):
         server.query('CREATE SCHEMA "%" AUTHORIZATION app', database)
     else:
-        server.query("CREATE DATABASE `%`;\nGRANT ALL ON `%`.* TO app")
+        server.query("CREATE DATABASE `%`;\nGRANT ALL ON `\\%`.* TO app")
     schema, table, column = quoted
     try:
         server.query(f"CREATE TABLE {schema}.{table} (ip VARCHAR(9), {column} DATE)", database)
