@@ -1,6 +1,7 @@
 """MariaDB 10.5 and later, MySQL 8, and Galera clusters of them, by PyMySQL or mysqlclient."""
 
 import contextlib
+import datetime as dt
 import hashlib
 import math
 import os
@@ -12,7 +13,7 @@ from sqlalchemy.engine import URL, Connection
 
 from geocache_cleanup import mysql_guards, mysql_table, server_errors
 from geocache_cleanup.backlog import Backlog, CountedBacklog
-from geocache_cleanup.database import Condition, Target, count_rows
+from geocache_cleanup.database import Condition, Search, Target, count_rows
 from geocache_cleanup.errors import CleanupError, ConfigError
 from geocache_cleanup.server import Mode, Server, lock_seconds, one_line
 from geocache_cleanup.server_table import ServerTarget
@@ -52,6 +53,19 @@ class MySQL(Server):
         relation = mysql_table.find_table(connection, table)
         self.lock(connection, f"{relation.schema}.{relation.name}", relation.identity)
         return mysql_table.describe(connection, relation, column)
+
+    def searches(
+        self, connection: Connection, target: Target, cutoff: int, now: int, zone: dt.tzinfo
+    ) -> Sequence[Search]:
+        """See ``Server.searches``; what is unreadable comes first, while the index alone tells.
+
+        Every row that was just deleted InnoDB would look up in the table, which takes about as
+        long again as half the deletion.
+        """
+        parts: list[Search] = []
+        for search in super().searches(connection, target, cutoff, now, zone):
+            parts += [Search(None, search.unreadable), Search(search.stale)]
+        return [part for part in parts if not (part.stale is None and part.unreadable is None)]
 
     def vacuum(self, connection: Connection, target: ServerTarget) -> None:
         """See ``Server.vacuum``."""

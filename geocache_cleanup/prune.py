@@ -188,7 +188,7 @@ def _delete_all(backend: Backend, connection: Connection, target: Target, order:
             deleted += count_rows(connection, target, search.stale)
         elif search.stale is not None:
             deleted += connection.execute(backend.deletion(target, search.stale)).rowcount
-        # Counted afterwards, when the stale rows are out of the way.
+        # Counted afterwards, when the stale rows are out of the way; see MySQL.searches.
         if search.unreadable is not None:
             unreadable += count_rows(connection, target, search.unreadable)
     return Result(
