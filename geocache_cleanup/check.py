@@ -70,9 +70,10 @@ def describe(backend: Backend, order: prune.Order) -> TableReport:
 
 def count(backend: Backend, order: prune.Order) -> Counts:
     """Read every stored time of the table; raise CleanupError if that cannot be done."""
-    tally = Tally(order.now, order.cutoff, order.time_zone)
     with backend.connect(write=False) as connection:
         target = backend.find(connection, order.table, order.time_column)
+        native = target.column_type if target.native else None
+        tally = Tally(order.now, order.cutoff, order.time_zone, native)
         for value, rows in backend.values(connection, target):
             tally.add(value, rows)
     return tally.counts()
@@ -84,10 +85,11 @@ def rehearse(backend: Backend, order: prune.Order, watch: Watch) -> Rehearsal:
         target = backend.find(connection, order.table, order.time_column)
         backend.prove_writable(connection, target)
         ledger.exists(connection)
+        guarded = backend.is_guarded(connection, target)
     began = time.monotonic()
     result = prune.prune(backend, order, watch)
     seconds = time.monotonic() - began
-    if target.guarded and result.deleted:
+    if guarded and result.deleted:
         prune.rehearse(backend, order)
     return Rehearsal(result, seconds)
 

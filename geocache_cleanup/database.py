@@ -25,8 +25,8 @@ class Target:
     """The table to prune, as found in the database.
 
     ``numbers`` says whether the time column can hold numbers, ``index`` names an index that
-    leads with it. ``atomic`` is false where the engine cannot undo what an interrupted run did,
-    ``guarded`` is true where triggers or foreign keys have a say in what may be deleted.
+    leads with it. ``native`` says whether its type is one of dates or times. ``atomic`` is false
+    where the engine cannot undo what an interrupted run did.
     """
 
     table: sa.sql.expression.TableClause
@@ -39,7 +39,7 @@ class Target:
     columns: Sequence[str]
     key: Sequence[str]
     atomic: bool = True
-    guarded: bool = False
+    native: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,12 @@ class Backend(Protocol):
 
     def prove_writable(self, connection: Connection, target: Target) -> None:
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""
+
+    def is_guarded(self, connection: Connection, target: Target) -> bool:
+        """Tell whether triggers or foreign keys may have a say, and a deletion can be undone."""
+
+    def settle(self, connection: Connection) -> None:
+        """Raise CleanupError for what would be refused at the commit, where that can be told."""
 
     def values(self, connection: Connection, target: Target) -> Iterable[tuple[Stored, int]]:
         """Yield every stored time as it is, with the number of rows that hold it."""

@@ -1,6 +1,7 @@
 """MariaDB 10.5 and later, MySQL 8, and Galera clusters of them, by PyMySQL or mysqlclient."""
 
 import contextlib
+import datetime as dt
 import hashlib
 import math
 import os
@@ -10,9 +11,9 @@ from typing import Any, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from geocache_cleanup import mysql_table, server_errors
+from geocache_cleanup import mysql_guards, mysql_table, server_errors
 from geocache_cleanup.backlog import Backlog, CountedBacklog
-from geocache_cleanup.database import Condition, Target, count_rows
+from geocache_cleanup.database import Condition, Search, Target, count_rows
 from geocache_cleanup.errors import CleanupError, ConfigError
 from geocache_cleanup.server import Mode, Server, lock_seconds, one_line
 from geocache_cleanup.server_table import ServerTarget
@@ -36,6 +37,7 @@ class MySQL(Server):
 
     words = mysql_table.MySQLWords()
     values = staticmethod(mysql_table.values)
+    is_guarded = staticmethod(mysql_guards.is_guarded)
 
     def __init__(self, url: URL, watch: Watch) -> None:
         """See ``Server``; raise ConfigError if the URL names no database, where the ledger is."""
@@ -52,6 +54,19 @@ class MySQL(Server):
         self.lock(connection, f"{relation.schema}.{relation.name}", relation.identity)
         return mysql_table.describe(connection, relation, column)
 
+    def searches(
+        self, connection: Connection, target: Target, cutoff: int, now: int, zone: dt.tzinfo
+    ) -> Sequence[Search]:
+        """See ``Server.searches``; what is unreadable comes first, while the index alone tells.
+
+        Every row that was just deleted InnoDB would look up in the table, which takes about as
+        long again as half the deletion.
+        """
+        parts: list[Search] = []
+        for search in super().searches(connection, target, cutoff, now, zone):
+            parts += [Search(None, search.unreadable), Search(search.stale)]
+        return [part for part in parts if not (part.stale is None and part.unreadable is None)]
+
     def vacuum(self, connection: Connection, target: ServerTarget) -> None:
         """See ``Server.vacuum``."""
         mysql_table.optimize(connection, target)
@@ -66,6 +81,9 @@ class MySQL(Server):
             return sa.delete(target.table).where(stale, sa.text(f"TRUE LIMIT {rows}"))
 
         return CountedBacklog(count_rows(connection, target, stale), unreadable, some)
+
+    def settle(self, connection: Connection) -> None:
+        """See ``database.Backend.settle``: nothing is put off until then."""
 
     def options(self, seconds: int) -> dict[str, object]:
         """See ``Server.options``. The mode of the server would decide what a cast may do."""

@@ -10,6 +10,7 @@ from geocache_cleanup.database import Condition, Target
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.instants import Stored
 from geocache_cleanup.server_table import (
+    NATIVE,
     Kind,
     Relation,
     ServerTarget,
@@ -177,6 +178,7 @@ def describe(connection: Connection, relation: Relation, column: str) -> ServerT
         index=index if ranged is not None or kind is not Kind.TEXT else None,
         columns=list(rows),
         key=[part["column_name"] for part in parts if part["index_name"] == "PRIMARY"],
+        native=kind in NATIVE,
         atomic=connection.execute(_ENGINE, where).scalar() == "YES",
         kind=kind,
         ranged=ranged,

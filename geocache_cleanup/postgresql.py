@@ -30,6 +30,7 @@ class PostgreSQL(Server):
 
     words = postgresql_table.PostgreSQLWords()
     values = staticmethod(postgresql_table.values)
+    is_guarded = staticmethod(postgresql_table.is_guarded)
 
     def find(self, connection: Connection, table: str, column: str) -> ServerTarget:
         """Look the table up, and lock it for a run; see ``database.Backend.find``."""
@@ -51,6 +52,10 @@ class PostgreSQL(Server):
         return KeyedBacklog(
             keys, unreadable, lambda some: postgresql_table.delete_places(target, stale, some)
         )
+
+    def settle(self, connection: Connection) -> None:
+        """See ``database.Backend.settle``."""
+        connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
 
     def options(self, seconds: int) -> dict[str, object]:
         """See ``Server.options``. A host that has gone without a word is noticed by probes."""

@@ -10,6 +10,7 @@ from geocache_cleanup.database import Condition, Target
 from geocache_cleanup.errors import PermissionRefusedError
 from geocache_cleanup.instants import Stored
 from geocache_cleanup.server_table import (
+    NATIVE,
     Kind,
     Relation,
     ServerTarget,
@@ -88,6 +89,20 @@ _INDEXES = sa.text(
     WHERE x.indrelid = :table AND x.indkey[0] = :column AND x.indisvalid AND x.indpred IS NULL
       AND m.amname IN ('btree', 'brin') AND p.opcdefault
     ORDER BY m.amname DESC, i.relname
+    """
+)
+# Of the table and all that inherits from it; foreign keys are triggers here, 8 is for DELETE.
+_GUARDS = sa.text(
+    """
+    WITH RECURSIVE parts (number) AS (
+        SELECT CAST(CAST(:table AS text) AS regclass)::oid
+        UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i
+              JOIN parts ON i.inhparent = parts.number)
+    SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger AS t
+                   WHERE t.tgrelid IN (SELECT number FROM parts)
+                     AND t.tgtype & 8 = 8 AND t.tgenabled <> 'D')
+        OR EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite AS r
+                   WHERE r.ev_class IN (SELECT number FROM parts) AND r.ev_type = '4')
     """
 )
 
@@ -176,6 +191,7 @@ def describe(connection: Connection, relation: Relation, column: str) -> ServerT
         index=index,
         columns=list(rows),
         key=[name for _, name in keyed],
+        native=kind in NATIVE,
         kind=kind,
         ranged=ranged,
     )
@@ -197,6 +213,12 @@ def _index(
             same = collation == found["collation"]
             return name, bare if same else sa.collate(bare, collation)
     return None, None
+
+
+def is_guarded(connection: Connection, target: Target) -> bool:
+    """See ``database.Backend.is_guarded``."""
+    name = connection.dialect.identifier_preparer.format_table(target.table).replace("%%", "%")
+    return bool(connection.execute(_GUARDS, {"table": name}).scalar_one())
 
 
 def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:

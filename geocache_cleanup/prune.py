@@ -143,6 +143,7 @@ def rehearse(backend: Backend, order: Order) -> None:
     with contextlib.suppress(_Undo), backend.connect(write=True) as connection:
         target = backend.find(connection, order.table, order.time_column)
         _delete_guarded(backend, connection, target, dataclasses.replace(order, dry_run=False))
+        backend.settle(connection)
         raise _Undo
 
 
@@ -188,7 +189,7 @@ def _delete_all(backend: Backend, connection: Connection, target: Target, order:
             deleted += count_rows(connection, target, search.stale)
         elif search.stale is not None:
             deleted += connection.execute(backend.deletion(target, search.stale)).rowcount
-        # Counted afterwards, when the stale rows are out of the way.
+        # Counted afterwards, when the stale rows are out of the way; see MySQL.searches.
         if search.unreadable is not None:
             unreadable += count_rows(connection, target, search.unreadable)
     return Result(

@@ -233,6 +233,10 @@ class Server(abc.ABC):
         """Return the backlog of the rows of a condition."""
 
     @abc.abstractmethod
+    def settle(self, connection: Connection) -> None:
+        """See ``database.Backend.settle``."""
+
+    @abc.abstractmethod
     def options(self, seconds: int) -> dict[str, object]:
         """Return the driver's options for a connection that may take so long."""
 

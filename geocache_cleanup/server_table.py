@@ -28,6 +28,9 @@ class Kind(enum.Enum):
     OTHER = "no times"
 
 
+NATIVE = {Kind.MOMENT, Kind.LOCAL, Kind.DATE}
+
+
 @dataclass(frozen=True)
 class Relation:
     """Something that can be selected from.

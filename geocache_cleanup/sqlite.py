@@ -45,6 +45,7 @@ class SQLite:
     deletion = staticmethod(sqlite_table.deletion)
     values = staticmethod(sqlite_table.values)
     spare_pages = staticmethod(sqlite_table.spare_pages)
+    is_guarded = staticmethod(sqlite_table.is_guarded)
 
     def __init__(self, path: str, watch: Watch, *, create: bool = False) -> None:
         self.path = path
@@ -116,6 +117,9 @@ class SQLite:
         with self.open(write=True) as connection:
             raw = sqlite_table.driver_connection(connection)
             return sqlite_reclaim.reclaim(raw, self.path, lambda text: self._patiently(raw, text))
+
+    def settle(self, connection: Connection) -> None:
+        """See ``database.Backend.settle``: SQLite tells only at the commit itself."""
 
     def prove_writable(self, connection: Connection, target: Target) -> None:
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""

@@ -70,9 +70,13 @@ def find(connection: Connection, table: str, column: str) -> SQLiteTarget:
         index="the primary key" if is_rowid else index,
         columns=[row.name for row in rows],
         key=key,
-        guarded=bool(connection.execute(_GUARDS, {"table": name}).first()),
         rowid=_find_rowid(connection, clause, [row.name for row in rows]),
     )
+
+
+def is_guarded(connection: Connection, target: Target) -> bool:
+    """See ``database.Backend.is_guarded``."""
+    return connection.execute(_GUARDS, {"table": target.name}).first() is not None
 
 
 def _serves(connection: Connection, index: str, table: str, column: str) -> bool:

@@ -3,7 +3,7 @@
 import bisect
 import datetime as dt
 from dataclasses import dataclass
-from typing import Sequence, Union
+from typing import Optional, Sequence, Union
 
 from geocache_cleanup import instants
 
@@ -61,10 +61,15 @@ class Counts:
 
 
 class Tally:
-    """Counts values one by one; ``now`` and ``cutoff`` are instants in microseconds."""
+    """Counts values one by one; ``now`` and ``cutoff`` are instants in microseconds.
 
-    def __init__(self, now: int, cutoff: int, zone: dt.tzinfo) -> None:
-        self._now, self._cutoff, self._zone = now, cutoff, zone
+    ``native`` names the type of a column whose values have one format, that of the server.
+    """
+
+    def __init__(
+        self, now: int, cutoff: int, zone: dt.tzinfo, native: Optional[str] = None
+    ) -> None:
+        self._now, self._cutoff, self._zone, self._native = now, cutoff, zone, native
         # For expiry times the cutoff is now, and one bound there is enough.
         self._future = cutoff if now <= cutoff <= now + _AHEAD else now + _AHEAD
         bounds = {self._future, cutoff, *(now - days * instants.DAY for days in _AGES)}
@@ -78,6 +83,8 @@ class Tally:
         """Count a value that so many rows hold."""
         instant = instants.read_instant(value, self._zone)
         name = instants.name_format(value, instant)
+        if self._native and value is not None:
+            name = self._native if instant is not None else f"unreadable {self._native}"
         count, example = self._formats.get(name) or (0, _example(value))
         self._formats[name] = (count + rows, example)
         if instant is not None:

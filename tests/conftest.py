@@ -1,5 +1,6 @@
-"""Settings for all tests: how many examples Hypothesis tries."""
+"""Settings for all tests: how many examples Hypothesis tries, and on which servers."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # pytest --hypothesis-profile=thorough is for CI and for changes to how times are read.
@@ -8,3 +9,14 @@ SLOW = [HealthCheck.too_slow]
 settings.register_profile("quick", max_examples=150, deadline=None, suppress_health_check=SLOW)
 settings.register_profile("thorough", max_examples=1_500, deadline=None, suppress_health_check=SLOW)
 settings.load_profile("quick")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let it be chosen which database servers to run the tests of servers on."""
+    parser.addoption(
+        "--servers",
+        default="some",
+        metavar="some|all|NAME,...",
+        help="servers for tests/servers: those of this machine and a part of the tests on all"
+        " others (some), all tests on all, or all tests on those named; see servers/releases.py",
+    )

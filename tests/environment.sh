@@ -17,6 +17,16 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >&2
 }
 
+# Prints the extras of what the tests need: with the drivers, where servers can be started.
+test_extras() {
+    if can_install; then
+        dpkg-query -W $DRIVER_PACKAGES >/dev/null 2>&1 || install_packages $DRIVER_PACKAGES
+        echo test,servers
+    else
+        echo test
+    fi
+}
+
 find_python() {
     for python in python3 python3.13 python3.12 python3.11; do
         if "$python" -c 'import ensurepip, sqlite3, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then

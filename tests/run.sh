@@ -6,10 +6,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 . tests/environment.sh
-extras=test
-if can_install; then
-    dpkg-query -W $DRIVER_PACKAGES >/dev/null 2>&1 || install_packages $DRIVER_PACKAGES
-    extras=test,servers
-fi
+extras=$(test_extras)
 environment .venv --editable ".[$extras]"
 exec .venv/bin/python -m pytest "$@"

@@ -15,7 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from servers.mariadb_server import MariaDBServer
-from servers.postgresql_server import PostgreSQLServer, binaries
+from servers.postgresql_server import PostgreSQLServer
 from servers.private_server import private_directory
 
 CUTOFF = "2026-06-03"
@@ -117,7 +117,7 @@ def main() -> None:
         postgresql.start()
         try:
             postgresql.query("CREATE DATABASE bench")
-            client = [binaries() / "psql", "-X", "-h", directory, "-p", postgresql.port,
+            client = [f"{postgresql.binaries}/psql", "-X", "-h", directory, "-p", postgresql.port,
                       "-U", "postgres", "-d", "bench", "-c"]  # fmt: skip
             url = postgresql.url("bench", user="postgres")
             compare("postgresql", postgresql, url, client, rows, repetitions)

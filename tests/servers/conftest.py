@@ -1,23 +1,27 @@
 """Real servers, installed where they are missing and started once for all tests."""
 
+import contextlib
+import functools
 import itertools
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Callable, Iterator, Optional, Union
+from typing import Any, Callable, Iterator, Optional, Sequence
 
 import pytest
 import support
 from sqlalchemy.engine import URL
 
-from servers import mariadb_server, postgresql_server
-from servers.private_server import private_directory
+from servers import mariadb_server, mysql_server, postgresql_server
+from servers.releases import HERE, MYSQL, POSTGRESQL, RELEASES, Server, started
 
 _PACKAGES = ["postgresql", "mariadb-server", "galera-4", "rsync"]
 _HERE = Path(__file__).parent
 _NUMBERS = itertools.count()
-Server = Union[postgresql_server.PostgreSQLServer, mariadb_server.MariaDBServer]
+_SERVERS = ("server", "postgresql", "mariadb")
+# What is run on the oldest and the newest servers as well, if not asked for otherwise.
+_ON_ALL = {"test_errors", "test_migrations", "test_runs", "test_values"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -30,11 +34,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=mounting)
         items[:] = [item for item in items if item not in mounting]
         sys.stderr.write("test_a_full_disk is left out: it needs a root that may mount\n")
+    _choose(config, items, ours)
     problem = _problem() if ours else None
     if problem:
         config.hook.pytest_deselected(items=ours)
         items[:] = [item for item in items if item not in ours]
         sys.stderr.write(f"tests/servers is left out: {problem}\n")
+
+
+def _choose(config: pytest.Config, items: list[pytest.Item], ours: list[pytest.Item]) -> None:
+    """Leave out the tests on servers that are not wanted; see the option in tests/conftest.py."""
+    wanted = config.getoption("servers")
+    chosen = [item for item in ours if _is_wanted(item, wanted)]
+    left_out = [item for item in ours if item not in chosen]
+    config.hook.pytest_deselected(items=left_out)
+    ours[:] = chosen
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_wanted(item: pytest.Item, wanted: str) -> bool:
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    on = next((parameters[name] for name in _SERVERS if name in parameters), None)
+    if wanted == "some":
+        part = item.path.stem in _ON_ALL and not item.name.startswith("test_a_full_disk")
+        return on is None or on in HERE or (part and support.may_mount())
+    return wanted == "all" or on in wanted.split(",")
 
 
 def _problem() -> Optional[str]:
@@ -59,43 +83,34 @@ def _install() -> Optional[str]:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[postgresql_server.PostgreSQLServer]:
-    """Return a PostgreSQL server with the user app."""
-    with private_directory("postgres") as directory:
-        server = postgresql_server.PostgreSQLServer(directory)
-        server.create()
-        server.start()
-        try:
-            server.query(f"CREATE ROLE app LOGIN PASSWORD '{postgresql_server.PASSWORD}'")
-            yield server
-        finally:
-            server.stop()
+def running() -> Iterator[Callable[[str], Server]]:
+    """Return a function that returns a server, and starts it if it is the first to ask."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda name: stack.enter_context(started(name)))
 
 
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[mariadb_server.MariaDBServer]:
-    """Return a MariaDB server with the user app, and root who comes in by the socket."""
-    with private_directory("mysql") as directory:
-        server = mariadb_server.MariaDBServer(directory)
-        server.create()
-        try:
-            server.start()
-            server.query(f"CREATE USER app IDENTIFIED BY '{mariadb_server.PASSWORD}'")
-            yield server
-        finally:
-            server.stop()
+def _fixture(names: Sequence[str]) -> Any:
+    @pytest.fixture(params=names, scope="session")
+    def each(request: pytest.FixtureRequest, running: Callable[[str], Server]) -> Server:
+        return running(request.param)
+
+    return each
 
 
-@pytest.fixture(params=["postgresql", "mariadb"], scope="session")
-def server(request: pytest.FixtureRequest) -> "Server":
-    """Return each of the two servers in turn."""
-    found: Server = request.getfixturevalue(request.param)
-    return found
+# Each server in turn; those of one kind; those of the other, MySQL among them.
+server = _fixture(list(RELEASES))
+postgresql = _fixture(POSTGRESQL)
+mariadb = _fixture(MYSQL)
 
 
 def is_postgresql(server: Server) -> bool:
     """Tell the two kinds of server apart."""
     return isinstance(server, postgresql_server.PostgreSQLServer)
+
+
+def is_mysql(server: Server) -> bool:
+    """Tell MySQL itself from MariaDB."""
+    return isinstance(server, mysql_server.MySQLServer)
 
 
 def text_of(url: URL) -> str:

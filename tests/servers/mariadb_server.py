@@ -9,16 +9,27 @@ from typing import Any, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from servers.private_server import Daemon, free_port, run_as, wait_until
+from servers.private_server import Daemon, free_port
+from servers.programs import Programs
 
 PASSWORD = "s3cr3t/%@"  # noqa: S105 - of a server that lives for minutes
+_HERE = Programs()
 
 
 class MariaDBServer:
     """A server on a socket in its directory, and on a port of the loopback interface."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    user = "mysql"
+    daemon_name = "mariadbd"
+    client_name = "mariadb"
+    defaults: Sequence[str] = (
+        "--innodb-log-file-size=16M",
+        "--max-recursive-iterations=1000000",
+    )
+
+    def __init__(self, directory: Path, *options: str, programs: Programs = _HERE) -> None:
         self.directory = directory
+        self.programs = programs
         self.data = directory / "data"
         self.socket = directory / "sock"
         self.port = free_port()
@@ -26,8 +37,8 @@ class MariaDBServer:
 
     def create(self) -> None:
         """Initialise the data directory; root comes in by the socket as the user root."""
-        run_as(
-            "mysql", "mariadb-install-db", "--no-defaults", f"--datadir={self.data}",
+        self.programs.run(
+            self.user, "mariadb-install-db", "--no-defaults", f"--datadir={self.data}",
             "--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
             "--skip-test-db",
         )  # fmt: skip
@@ -35,20 +46,22 @@ class MariaDBServer:
     def start(self, *options: str) -> None:
         """Start the server and wait until it answers."""
         self.launch(*options)
-        wait_until("MariaDB's start", lambda: self.query("SELECT 1"))
+        self.daemon.wait(lambda: self.query("SELECT 1"))
 
     def launch(self, *options: str) -> None:
         """Start the server without waiting for it."""
         command = [
-            "mariadbd", "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
+            self.daemon_name, "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.directory}/pid",
             "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
-            "--innodb-log-file-size=16M",
-            "--default-time-zone=+05:45", "--plugin-load-add=auth_socket",
-            *self.options, *options,
+            "--default-time-zone=+05:45", *self.defaults, *self.options, *options,
         ]  # fmt: skip
-        self.daemon = Daemon("mysql", command, self.directory / "log")
+        self.daemon = Daemon(self.programs.command(self.user, *command), self.directory / "log")
         self.daemon.start()
+
+    def create_app(self) -> None:
+        """Create the user that the tests' databases are granted to."""
+        self.query(f"CREATE USER app IDENTIFIED BY '{PASSWORD}'")
 
     def log_text(self) -> str:
         """Return the server's log."""
@@ -87,14 +100,11 @@ class MariaDBServer:
         return rows
 
     def client(self, script: str, database: str) -> "subprocess.CompletedProcess[str]":
-        """Feed a script to the mariadb client, stopping at its first error."""
-        return subprocess.run(
-            ["mariadb", "--no-defaults", f"--socket={self.socket}", "-u", "root", database],
-            input=script,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        """Feed a script to the server's own client, stopping at its first error."""
+        return self.programs.run(
+            "root", self.client_name, "--no-defaults", f"--socket={self.socket}", database,
+            script=script, check=False,
+        )  # fmt: skip
 
 
 def is_installed() -> bool:

@@ -9,24 +9,22 @@ from typing import Any, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from servers.private_server import Daemon, free_port, run_as, wait_until
+from servers.private_server import Daemon, free_port
+from servers.programs import Programs
 
 PASSWORD = "s3cr3t/%@"  # noqa: S105 - of a server that lives for minutes
-
-
-def binaries() -> Path:
-    """Return the directory of the newest installed server's programs."""
-    found = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4])
-    )
-    return found[-1].parent
+_HERE = Programs()
 
 
 class PostgreSQLServer:
     """A server on a socket in its directory, and on a port of the loopback interface."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    user = "postgres"
+
+    def __init__(self, directory: Path, *options: str, programs: Programs = _HERE) -> None:
         self.directory = directory
+        self.programs = programs
+        self.binaries = programs.newest("usr/lib/postgresql/*/bin")
         self.data = directory / "data"
         self.port = free_port()
         settings = [
@@ -38,16 +36,16 @@ class PostgreSQLServer:
             *options,
         ]
         arguments = [part for setting in settings for part in ("-c", setting)]
-        self.daemon = Daemon(
-            "postgres",
-            [binaries() / "postgres", "-D", self.data, "-p", self.port, *arguments],
-            directory / "log",
+        postgres = f"{self.binaries}/postgres"
+        command = programs.command(
+            self.user, postgres, "-D", self.data, "-p", self.port, *arguments
         )
+        self.daemon = Daemon(command, directory / "log")
 
     def create(self) -> None:
         """Initialise the data directory: peers come in by the socket, others by password."""
-        run_as(
-            "postgres", binaries() / "initdb", "-D", self.data, "-U", "postgres", "--no-sync",
+        self.programs.run(
+            self.user, f"{self.binaries}/initdb", "-D", self.data, "-U", "postgres", "--no-sync",
             "-E", "UTF8", "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256",
         )  # fmt: skip
         (self.data / "pg_ident.conf").write_text("me root app\n")
@@ -61,7 +59,11 @@ class PostgreSQLServer:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         self.daemon.start()
-        wait_until("PostgreSQL's start", lambda: self.query("SELECT 1"))
+        self.daemon.wait(lambda: self.query("SELECT 1"))
+
+    def create_app(self) -> None:
+        """Create the user that owns the tests' databases."""
+        self.query(f"CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'")
 
     def stop(self, number: int = signal.SIGINT) -> None:
         """Stop the server: disconnecting everyone, or with SIGKILL as a power cut does."""
@@ -93,12 +95,10 @@ class PostgreSQLServer:
 
     def psql(self, script: str, database: str) -> "subprocess.CompletedProcess[str]":
         """Feed a script to psql, stopping at its first error."""
-        return subprocess.run(
-            [
-                binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.directory,
-                "-p", str(self.port), "-U", "postgres", "-d", database,
-            ],
-            input=script, capture_output=True, text=True, check=False,
+        return self.programs.run(
+            self.user, f"{self.binaries}/psql", "-X", "-q", "-v", "ON_ERROR_STOP=1",
+            "-h", self.directory, "-p", self.port, "-U", "postgres", "-d", database,
+            script=script, check=False,
         )  # fmt: skip
 
 

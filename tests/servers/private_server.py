@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
-PATIENCE_SECONDS = 60
+from servers.programs import PATIENCE_SECONDS
 
 
 def free_port() -> int:
@@ -37,45 +37,30 @@ def private_directory(user: str) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def run_as(user: str, *command: object, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command as a system user, to its end."""
-    return subprocess.run(
-        [str(part) for part in command],
-        user=user,
-        group=pwd.getpwnam(user).pw_gid,
-        extra_groups=[],
-        env={**os.environ, "LC_ALL": "C", **environment},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=True,
-    )
-
-
 class Daemon:
     """A server process in the foreground, with its log in a file."""
 
-    def __init__(self, user: str, command: Sequence[object], log: Path) -> None:
-        self._user = user
-        self._command = [str(part) for part in command]
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        self._command = command
         self.log = log
         self.process: Optional[subprocess.Popen[bytes]] = None
 
     def start(self) -> None:
-        """Start the server; ``ready`` tells when it can be used."""
+        """Start the server; ``wait`` returns when it can be used."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command,
-                user=self._user,
-                group=pwd.getpwnam(self._user).pw_gid,
-                extra_groups=[],
                 cwd="/",
                 env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+
+    def wait(self, answers: Any) -> None:
+        """Return when the server answers; raise AssertionError if it does not."""
+        wait_until("the server's start", lambda: not self.runs or answers())
+        assert self.runs, self.log.read_text(errors="replace")[-2_000:]
 
     @property
     def runs(self) -> bool:
@@ -91,6 +76,15 @@ class Daemon:
                 self.process.send_signal(number)
             self.process.wait(PATIENCE_SECONDS)
             self.process = None
+
+
+def numbered(rows: int) -> str:
+    """Return a table with a column n from 1 up, in SQL that all servers know."""
+    return (
+        "(WITH RECURSIVE counted (n) AS"
+        f" (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < {rows})"
+        " SELECT n FROM counted) AS numbered"
+    )
 
 
 def wait_until(what: str, holds: Any, seconds: float = PATIENCE_SECONDS) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from servers.conftest import is_postgresql, text_of
-from servers.private_server import Command, geocache_cleanup, wait_until
+from servers.private_server import Command, geocache_cleanup, numbered, wait_until
 
 ROWS = 20_000
 BEFORE = "--before=2026-01-01"
@@ -32,30 +32,16 @@ def fill(server: Any, database: str, shape: str, partitions: str = "") -> None:
     if shape == "no key":
         stale, fresh = TIMES["text"]
     server.query(f"CREATE TABLE geo_cache ({SHAPES[shape]}) {partitions}", database)
-    if is_postgresql(server):
-        cast = {"native": "::timestamp", "dates": "::date"}.get(shape, "")
-        numbers = f"generate_series(1, {ROWS}) AS s (n)"
-    else:
-        cast, numbers = "", f"(SELECT seq AS n FROM seq_1_to_{ROWS}) AS s"
-        if server_lacks_sequences(server):
-            numbers = (
-                "(WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s"
-                f" WHERE n < {ROWS}) SELECT /*+ SET_VAR(cte_max_recursion_depth = {ROWS}) */ n"
-                " FROM s) AS s"
-            )
+    cast = {"native": "::timestamp", "dates": "::date"}.get(shape, "")
+    cast *= is_postgresql(server)
     server.query(
         f"INSERT INTO geo_cache SELECT concat('ip', n), (CASE WHEN n % 2 = 0 THEN {stale}"
-        f" ELSE {fresh} END){cast} FROM {numbers}",
+        f" ELSE {fresh} END){cast} FROM {numbered(ROWS)}",
         database,
     )
     if is_postgresql(server):
         server.query("ALTER TABLE geo_cache OWNER TO app", database)
     assert geocache_cleanup("migrate", url=text_of(server.url(database))).status == 0
-
-
-def server_lacks_sequences(server: Any) -> bool:
-    """Tell MySQL from MariaDB, which has tables of numbers."""
-    return "MariaDB" not in str(server.query("SELECT version()"))
 
 
 def number(server: Any, database: str, what: str) -> int:

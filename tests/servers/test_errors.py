@@ -8,12 +8,12 @@ import pytest
 
 from geocache_cleanup import mysql, server_errors
 from servers import mariadb_server, postgresql_server
-from servers.conftest import is_postgresql, text_of
+from servers.conftest import is_mysql, is_postgresql, text_of
 from servers.private_server import (
     free_port,
     geocache_cleanup,
+    numbered,
     private_directory,
-    run_as,
     wait_until,
 )
 
@@ -144,46 +144,56 @@ def test_constraints_and_triggers(server: Any, database: str) -> None:
     make_table(server, database)
     server.query("ALTER TABLE geo_cache ADD PRIMARY KEY (ip)", database)
     server.query(
-        "CREATE TABLE log (of INTEGER, FOREIGN KEY (of) REFERENCES geo_cache (ip))", database
+        "CREATE TABLE log (about INTEGER, FOREIGN KEY (about) REFERENCES geo_cache (ip))", database
     )
     server.query("INSERT INTO log VALUES (1)", database)
     assert fails(server.url(database), BEFORE)["exit_status"] == 65
     server.query("DELETE FROM log", database)
     if is_postgresql(server):
-        raising = [("P0001", 65), ("40001", 75), ("53100", 74), ("53200", 75), ("58030", 74)]
-        for state, status in raising:
-            server.query(
-                "CREATE OR REPLACE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
-                f" 'BEGIN RAISE ''no'' USING ERRCODE = ''{state}''; END'",
-                database,
-            )
-            server.query(
-                "CREATE OR REPLACE TRIGGER t BEFORE DELETE ON geo_cache"
-                " FOR EACH ROW EXECUTE FUNCTION no()",
-                database,
-            )
-            assert fails(server.url(database), BEFORE)["exit_status"] == status
-    else:
+        define = (
+            "CREATE OR REPLACE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN RAISE ''no'' USING ERRCODE = ''{}''; END'"
+        )
         server.query(
-            "CREATE TRIGGER t BEFORE DELETE ON geo_cache FOR EACH ROW"
-            " SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'",
+            f"{define.format('P0001')}; CREATE TRIGGER t BEFORE DELETE ON geo_cache"
+            " FOR EACH ROW EXECUTE FUNCTION no()",
             database,
         )
-        assert fails(server.url(database), BEFORE)["exit_status"] == 65
+        raising = [("P0001", 65), ("40001", 75), ("53100", 74), ("53200", 75), ("58030", 74)]
+        for state, status in raising:
+            server.query(define.format(state), database)
+            assert fails(server.url(database), BEFORE)["exit_status"] == status
+    else:
+        server.query("CREATE TABLE kept (ip INTEGER PRIMARY KEY CHECK (ip < 9))", database)
+        for action in (
+            "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'",
+            "INSERT INTO kept VALUES (1)",
+            "INSERT INTO kept VALUES (9)",
+            "UPDATE geo_cache SET ip = 9",
+        ):
+            trigger = f"CREATE TRIGGER t BEFORE DELETE ON geo_cache FOR EACH ROW {action}"
+            server.query(f"DROP TRIGGER IF EXISTS t;\n{trigger}", database)
+            assert fails(server.url(database), BEFORE)["exit_status"] == 65
     assert server.query("SELECT count(*) FROM geo_cache", database) == [(3,)]
 
 
-def test_a_read_only_server(mariadb: Any, database_of: Any) -> None:
+@pytest.mark.parametrize(("setting", "dry"), [("read_only", 0), ("offline_mode", 69)])
+def test_a_server_that_takes_no_work(
+    mariadb: Any, database_of: Any, setting: str, dry: int
+) -> None:
     """A replica takes no run: 69, before anything is locked; a dry run it does take."""
+    if setting == "offline_mode" and not is_mysql(mariadb):
+        assert not mariadb.query("SHOW VARIABLES LIKE 'offline_mode'")
+        return
     database = database_of(mariadb)
     make_table(mariadb, database)
-    mariadb.query("SET GLOBAL read_only = 1")
+    mariadb.query(f"SET GLOBAL {setting} = 1")
     try:
         assert fails(mariadb.url(database), BEFORE)["exit_status"] == 69
         url = text_of(mariadb.url(database))
-        assert geocache_cleanup("run", "--dry-run", url=url).status == 0
+        assert geocache_cleanup("run", "--dry-run", url=url).status == dry
     finally:
-        mariadb.query("SET GLOBAL read_only = 0")
+        mariadb.query(f"SET GLOBAL {setting} = 0")
 
 
 def test_a_standby(postgresql: Any, database_of: Any) -> None:
@@ -191,9 +201,9 @@ def test_a_standby(postgresql: Any, database_of: Any) -> None:
     database = database_of(postgresql)
     make_table(postgresql, database)
     with private_directory("postgres") as directory:
-        standby = postgresql_server.PostgreSQLServer(directory)
-        run_as(
-            "postgres", postgresql_server.binaries() / "pg_basebackup", "-h", postgresql.directory,
+        standby = postgresql_server.PostgreSQLServer(directory, programs=postgresql.programs)
+        postgresql.programs.run(
+            "postgres", f"{postgresql.binaries}/pg_basebackup", "-h", postgresql.directory,
             "-p", postgresql.port, "-D", standby.data, "-R", "--no-sync", "-c", "fast",
         )  # fmt: skip
         standby.start()
@@ -249,14 +259,9 @@ def test_a_full_disk(server: Any) -> None:
         )
         if mounted.returncode:
             pytest.fail("this test needs to mount a file system of its own")
-        kind = (
-            postgresql_server.PostgreSQLServer
-            if is_postgresql(server)
-            else mariadb_server.MariaDBServer
-        )
         # Of recycled log PostgreSQL could live for a long time.
         recycling = ["wal_recycle=off", "min_wal_size=32MB"] if is_postgresql(server) else []
-        small: Any = kind(data, *recycling)
+        small: Any = type(server)(data, *recycling, programs=server.programs)
         try:
             small.create()
             small.start()
@@ -265,7 +270,7 @@ def test_a_full_disk(server: Any) -> None:
             last = fails(
                 small.url("one", user="postgres" if is_postgresql(server) else "root"), BEFORE
             )
-            assert last["exit_status"] in {69, 74}, last
+            assert last["exit_status"] in {69, 74}, str(last)
             (data / "ballast").unlink()
             if small.daemon.process.poll() is not None:
                 small.start()  # PostgreSQL does not go on without its log
@@ -279,9 +284,8 @@ def test_a_full_disk(server: Any) -> None:
 def _fill_disk(small: Any, data: Path) -> None:
     # Long keys, as InnoDB keeps nothing else of a row that is deleted.
     small.query("CREATE TABLE geo_cache (ip VARCHAR(250) PRIMARY KEY, last_seen DATE)", "one")
-    rows = "generate_series(1, 200000) AS seq" if is_postgresql(small) else "seq_1_to_200000"
-    key = "concat(repeat('x', 200), seq)"
-    small.query(f"INSERT INTO geo_cache SELECT {key}, '2020-01-01' FROM {rows}", "one")
+    key = "concat(repeat('x', 200), n)"
+    small.query(f"INSERT INTO geo_cache SELECT {key}, '2020-01-01' FROM {numbered(200_000)}", "one")
     if is_postgresql(small):
         small.query("CHECKPOINT; SELECT pg_switch_wal()")
     with (data / "ballast").open("wb", buffering=0) as ballast:

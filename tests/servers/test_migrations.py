@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from servers.conftest import is_postgresql, text_of
-from servers.private_server import Command, geocache_cleanup, wait_until
+from servers.private_server import Command, geocache_cleanup, numbered, wait_until
 
 INDEX = "ix_geocache_cleanup_geo_cache_last_seen"
 
@@ -31,8 +31,7 @@ def indexes(server: Any, database: str) -> dict[str, bool]:
 def fill(server: Any, database: str, declared: str, rows: int) -> None:
     """Create a table of so many rows."""
     server.query(f"CREATE TABLE geo_cache (ip INTEGER PRIMARY KEY, last_seen {declared})", database)
-    numbers = f"generate_series(1, {rows}) AS seq" if is_postgresql(server) else f"seq_1_to_{rows}"
-    server.query(f"INSERT INTO geo_cache SELECT seq, '2026-06-01' FROM {numbers}", database)
+    server.query(f"INSERT INTO geo_cache SELECT n, '2026-06-01' FROM {numbered(rows)}", database)
     if is_postgresql(server):
         server.query("ALTER TABLE geo_cache OWNER TO app", database)
 

@@ -9,30 +9,39 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from servers.conftest import is_postgresql, text_of
+from servers.conftest import is_mysql, is_postgresql, text_of
 from servers.private_server import geocache_cleanup
-from servers.test_runs import DRIVERS
 
 NOW = dt.datetime.now(dt.UTC)
 TYPES = ("TEXT", "DATE", "BIGINT")
 
 
-@pytest.mark.parametrize(
-    ("engine", "driver"), [(engine, driver) for engine in DRIVERS for driver in DRIVERS[engine]]
-)
-def test_check_and_history(
-    request: pytest.FixtureRequest, database_of: Callable[[Any], str], engine: str, driver: str
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg2", "postgresql+psycopg"])
+def test_check_and_history_on_postgresql(
+    postgresql: Any, database_of: Callable[[Any], str], driver: str
 ) -> None:
     """The connection, exact counts, and a ledger whose times are read alike."""
     if driver.endswith("psycopg") and sa.__version__.startswith("1."):
-        return  # test_a_run_deletes_and_records tells what is said then
-    server = request.getfixturevalue(engine)
-    url = text_of(server.url(database_of(server), driver=driver))
+        return  # test_a_run_on_postgresql tells what is said then
+    tells_all(text_of(postgresql.url(database_of(postgresql), driver=driver)), "PostgreSQL")
+
+
+@pytest.mark.parametrize("driver", ["mysql", "mysql+pymysql", "mysql+mysqldb"])
+def test_check_and_history_on_mariadb(
+    mariadb: Any, database_of: Callable[[Any], str], driver: str
+) -> None:
+    """Likewise."""
+    engine = "MySQL" if is_mysql(mariadb) else "MariaDB"
+    tells_all(text_of(mariadb.url(database_of(mariadb), driver=driver)), engine)
+
+
+def tells_all(url: str, engine: str) -> None:
+    """Expect that check and history tell of a database that was just made."""
     assert geocache_cleanup("migrate", url=url).status == 0
     assert geocache_cleanup("run", url=url).status == 0
     document = json.loads(geocache_cleanup("check", "--json", url=url).output)
     facts = document["connection"]
-    assert facts["engine"] == {"postgresql": "PostgreSQL", "mariadb": "MariaDB"}[engine]
+    assert facts["engine"] == engine
     assert facts["version"][0].isdigit()
     assert any(character.isdigit() for character in facts["driver"].partition(" ")[2])
     assert facts["file"] is None

@@ -1,0 +1,45 @@
+"""Whether what is to be deleted from a MariaDB or MySQL table is up to others as well."""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from geocache_cleanup.database import Target
+
+_TRIGGERS = """
+    EXISTS (SELECT 1 FROM information_schema.triggers
+            WHERE event_object_schema = :schema AND event_object_table = :table
+              AND event_manipulation = 'DELETE')
+"""
+_FOREIGN_KEYS = """
+    EXISTS (SELECT 1 FROM information_schema.referential_constraints
+            WHERE unique_constraint_schema = :schema AND referenced_table_name = :table)
+"""
+# Others are shown neither triggers nor the tables that refer to this one: there may be some.
+_SEES_ALL = """
+    EXISTS (SELECT 1 FROM information_schema.user_privileges WHERE privilege_type = 'TRIGGER')
+    OR EXISTS (SELECT 1 FROM information_schema.schema_privileges
+               WHERE privilege_type = 'TRIGGER' AND :schema LIKE table_schema)
+"""
+_OTHER_ENGINES = """
+    EXISTS (SELECT 1 FROM information_schema.tables AS t
+            JOIN information_schema.engines AS e ON e.engine = t.engine
+            WHERE t.table_schema = :schema AND e.transactions = 'NO')
+"""
+
+
+def is_guarded(connection: Connection, target: Target) -> bool:
+    """See ``database.Backend.is_guarded``.
+
+    A trigger may write to a table of an engine that undoes nothing, such as MyISAM: where there
+    is one, a deletion is only undone for sure if no trigger is fired.
+    """
+    if not target.atomic:
+        return False
+    where = {"schema": target.table.schema, "table": target.name}
+
+    def holds(condition: str) -> bool:
+        return bool(connection.execute(sa.text(f"SELECT {condition}"), where).scalar_one())
+
+    if holds(_TRIGGERS) or not holds(_SEES_ALL):
+        return not holds(_OTHER_ENGINES)
+    return holds(_FOREIGN_KEYS)
