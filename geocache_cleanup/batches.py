@@ -117,7 +117,7 @@ class _Series:
             self._has_ledger = ledger.exists(connection)
             pages = self._backend.spare_pages(connection)
         self.result = dataclasses.replace(self.result, atomic=target.atomic)
-        self._progress.started()
+        self._progress.started(self._watch.remaining)
         return target, pages
 
     def _search(self, connection: Connection, target: Target) -> Backlog:

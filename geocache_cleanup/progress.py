@@ -1,12 +1,17 @@
 """What a run shows while it works: its state to systemd, and a bar on a terminal."""
 
 import contextlib
+import math
+import threading
 from typing import Any, Callable, Optional, Self, TextIO
 
 import typer
 
 from geocache_cleanup.journal import Notifier
 from geocache_cleanup.prune import Progress
+
+# What takes less needs no bar.
+_PATIENCE_SECONDS = 1
 
 
 class ShownProgress(Progress):
@@ -20,6 +25,7 @@ class ShownProgress(Progress):
         self._started = started
         self._notifier = notifier
         self._stream = stream
+        self._clock: Optional[_Clock] = None
         self._bar: Any = None
         self._shown = 0
         self._open = contextlib.ExitStack()
@@ -28,16 +34,20 @@ class ShownProgress(Progress):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop_clock()
         self._open.close()
 
-    def started(self) -> None:
+    def started(self, seconds: float) -> None:
         """See ``Progress.started``."""
         self._notifier.status(f"Deleting {self._rows}")
         self._started()
+        if self._stream is not None:
+            self._clock = _Clock(seconds, self._stream)
 
     def advance(self, done: int, total: int) -> None:
         """See ``Progress.advance``."""
         self._notifier.status(f"Deleting {self._rows}: {done} of {total} are done")
+        self._stop_clock()
         if self._stream is None:
             return
         if self._bar is None:
@@ -47,3 +57,38 @@ class ShownProgress(Progress):
             self._bar = self._open.enter_context(bar)
         self._bar.update(done - self._shown)
         self._shown = done
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.stop()
+            self._clock = None
+
+
+class _Clock:
+    """Shows how much of the time is used, where nothing tells how much of the work is done."""
+
+    def __init__(self, seconds: float, stream: TextIO) -> None:
+        self._seconds = math.ceil(seconds)
+        self._stream = stream
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._show, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _show(self) -> None:
+        if self._over.wait(_PATIENCE_SECONDS):
+            return
+        with typer.progressbar(
+            length=self._seconds,
+            label="Working; seconds of --timeout",
+            show_pos=True,
+            show_eta=False,
+            show_percent=False,
+            file=self._stream,
+        ) as bar:
+            bar.update(_PATIENCE_SECONDS)
+            while not self._over.wait(1):
+                bar.update(1)

@@ -81,8 +81,11 @@ class Result:
 class Progress:
     """Hears how a run gets on; this one ignores it."""
 
-    def started(self) -> None:
-        """Note that the table is found and, unless this is a dry run, was locked."""
+    def started(self, seconds: float) -> None:
+        """Note that the table is found and, unless this is a dry run, was locked.
+
+        ``seconds`` are left of the time that the run may take.
+        """
 
     def advance(self, done: int, total: int) -> None:
         """Note how many of the stale rows have been dealt with."""
@@ -101,7 +104,7 @@ def prune(backend: Backend, order: Order, watch: Watch, progress: Progress = SIL
     try:
         with backend.connect(write=not order.dry_run) as connection:
             target = backend.find(connection, order.table, order.time_column)
-            progress.started()
+            progress.started(watch.remaining)
             result = _delete_and_record(backend, connection, target, order, watch)
             # Past this point the run is committed, whatever arrives.
             watch.check()

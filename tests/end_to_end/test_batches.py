@@ -129,22 +129,36 @@ def test_writers_get_in_between(database: Path) -> None:
 
 def test_a_bar_on_a_terminal(database: Path) -> None:
     """People see how far it is, and the outcome on a line of its own."""
+    status, text = on_a_terminal(database, BATCHES)
+    assert (status, text.count("\r") > 3) == (0, True)
+    assert f"{ROWS // 2}/{ROWS // 2}" in text
+    assert f"Deleted {ROWS // 2} rows" in text.splitlines()[-1]
+
+
+def test_the_time_on_a_terminal(slow: Path) -> None:
+    """Of one long transaction people see that it works, and how long it may go on."""
+    status, text = on_a_terminal(slow, "--timeout=4")
+    assert status == 75
+    assert "seconds of --timeout" in text
+    assert "3/4" in text
+    assert text.splitlines()[-2].startswith("error: Failed: not finished within 4 seconds")
+
+
+def on_a_terminal(path: Path, *arguments: str) -> tuple[int, str]:
+    """Run where stderr is a terminal; return the exit status and what was shown."""
     screen, terminal = pty.openpty()
     process = subprocess.Popen(
-        [*support.COMMAND, "run", url(database), f"--before={support.CUTOFF}", BATCHES],
-        env=support.environment({"TERM": "xterm", "COLUMNS": "80"}),
+        [*support.COMMAND, "run", url(path), f"--before={support.CUTOFF}", *arguments],
+        env=support.environment({"TERM": "xterm", "COLUMNS": "120"}),
         stderr=terminal,
     )
     os.close(terminal)
     shown = bytearray()
     reader = threading.Thread(target=drain, args=(screen, shown))
     reader.start()
-    assert process.wait(60) == 0
+    status = process.wait(60)
     reader.join()
-    text = shown.decode()
-    assert f"{ROWS // 2}/{ROWS // 2}" in text
-    assert text.count("\r") > 3
-    assert f"Deleted {ROWS // 2} rows" in text.splitlines()[-1]
+    return status, shown.decode()
 
 
 def drain(screen: int, shown: bytearray) -> None:
