@@ -8,4 +8,5 @@ cd "$(dirname "$0")/.."
 . tests/environment.sh
 extras=$(test_extras)
 environment .venv --editable ".[$extras]"
-exec .venv/bin/python -m pytest "$@"
+# Most tests wait for a server, a container or a lock: several at once take little more than one.
+exec .venv/bin/python -m pytest --numprocesses 4 --dist loadgroup "$@"

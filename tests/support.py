@@ -30,6 +30,21 @@ BANGUI_TABLE = (
 )
 
 
+# What was left out, and why, to be told at the end.
+left_out: set[str] = set()
+
+
+def leave_out(
+    config: pytest.Config, items: list[pytest.Item], some: Sequence[pytest.Item], why: str = ""
+) -> None:
+    """Take tests out of those to run, and remember why if there is something to tell."""
+    gone = set(some)
+    config.hook.pytest_deselected(items=list(some))
+    items[:] = [item for item in items if item not in gone]
+    if gone and why:
+        left_out.add(f"{len(gone)} tests were left out: {why}")
+
+
 def instant(text: str) -> int:
     """Return the instant that time text names, in microseconds."""
     found = read_instant(text, dt.UTC)

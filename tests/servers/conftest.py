@@ -5,13 +5,13 @@ import functools
 import itertools
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, Sequence
 
 import pytest
 import support
 from sqlalchemy.engine import URL
+from system.machine import cache_lock
 
 from servers import mariadb_server, mysql_server, postgresql_server
 from servers.releases import HERE, MYSQL, POSTGRESQL, RELEASES, Server, started
@@ -29,32 +29,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ours = [item for item in items if _HERE in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.servers)
-    mounting = [item for item in ours if item.name.startswith("test_a_full_disk")]
-    if mounting and not support.may_mount():
-        config.hook.pytest_deselected(items=mounting)
-        items[:] = [item for item in items if item not in mounting]
-        sys.stderr.write("test_a_full_disk is left out: it needs a root that may mount\n")
-    _choose(config, items, ours)
-    problem = _problem() if ours else None
-    if problem:
-        config.hook.pytest_deselected(items=ours)
-        items[:] = [item for item in items if item not in ours]
-        sys.stderr.write(f"tests/servers is left out: {problem}\n")
+        # One process starts a server, and runs all that is tried on it.
+        item.add_marker(pytest.mark.xdist_group(f"server {_server_of(item) or item.path.stem}"))
+    unwanted = [item for item in ours if not _is_wanted(item, config.getoption("servers"))]
+    support.leave_out(config, items, unwanted)
+    if not support.may_mount():
+        mounting = [item for item in ours if item.name.startswith("test_a_full_disk")]
+        support.leave_out(config, items, mounting, "a small disk needs a root that may mount")
+    ours = [item for item in ours if item in set(items)]
+    if ours and (problem := _problem()):
+        support.leave_out(config, items, ours, problem)
 
 
-def _choose(config: pytest.Config, items: list[pytest.Item], ours: list[pytest.Item]) -> None:
-    """Leave out the tests on servers that are not wanted; see the option in tests/conftest.py."""
-    wanted = config.getoption("servers")
-    chosen = [item for item in ours if _is_wanted(item, wanted)]
-    left_out = [item for item in ours if item not in chosen]
-    config.hook.pytest_deselected(items=left_out)
-    ours[:] = chosen
-    items[:] = [item for item in items if item not in left_out]
+def _server_of(item: pytest.Item) -> Optional[str]:
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return next((parameters[name] for name in _SERVERS if name in parameters), None)
 
 
 def _is_wanted(item: pytest.Item, wanted: str) -> bool:
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
-    on = next((parameters[name] for name in _SERVERS if name in parameters), None)
+    on = _server_of(item)
     if wanted == "some":
         part = item.path.stem in _ON_ALL and not item.name.startswith("test_a_full_disk")
         return on is None or on in HERE or (part and support.may_mount())
@@ -64,8 +57,9 @@ def _is_wanted(item: pytest.Item, wanted: str) -> bool:
 def _problem() -> Optional[str]:
     if os.geteuid() != 0:
         return "only root can start servers as the users postgres and mysql"
-    if not (postgresql_server.is_installed() and mariadb_server.is_installed()):
-        return _install()
+    with cache_lock():
+        if not (postgresql_server.is_installed() and mariadb_server.is_installed()):
+            return _install()
     return None
 
 

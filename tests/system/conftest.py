@@ -21,27 +21,16 @@ from system.machine import (
     overlay,
 )
 
-LEFT_OUT = pytest.StashKey[str]()
-
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect these tests where containers cannot be booted."""
+    """Deselect these tests where containers cannot be booted; keep those of a release together."""
     ours = [item for item in items if item.get_closest_marker("system")]
-    if not ours or support.may_mount():
-        return
-    config.stash[LEFT_OUT] = (
-        f"{len(ours)} system tests were left out: booting containers needs a root that may mount"
-    )
-    config.hook.pytest_deselected(items=ours)
-    items[:] = [item for item in items if item not in ours]
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Say so at the end, where it is seen."""
-    if said := config.stash.get(LEFT_OUT, ""):
-        terminalreporter.write_line(said, yellow=True)
+    for item in ours:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        release = next((name for name in RELEASES if name in parameters.values()), "no release")
+        item.add_marker(pytest.mark.xdist_group(release))
+    if not support.may_mount():
+        support.leave_out(config, items, ours, "booting containers needs a root that may mount")
 
 
 def build(root: Path, result: Path) -> Path:

@@ -3,12 +3,14 @@
 import subprocess
 from pathlib import Path
 
+import pytest
 import support
 from end_to_end.conftest import count, make_database, url
 
 ROWS = 20_000
 
 
+@pytest.mark.system
 def test_no_room_for_a_copy(tmp_path: Path) -> None:
     """A VACUUM that may not fit is not begun; the warning has the size that it needs."""
     database = make_database(tmp_path / "geo.db", ROWS, "delete")
