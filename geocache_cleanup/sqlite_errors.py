@@ -41,7 +41,8 @@ _DAMAGED = _Meaning(
     frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}),
     DataError,
     "{path!r} is damaged, encrypted, or no SQLite database: {text}",
-    "check it with: sqlite3 FILE 'PRAGMA integrity_check'; restore a backup",
+    "check it with: sqlite3 FILE 'PRAGMA integrity_check'; restore a backup; see journalctl -k for "
+    "errors of the disk, which SQLite may take for damage",
 )
 _MEANINGS = (
     _NO_PERMISSION,
@@ -92,7 +93,7 @@ def explain(error: BaseException, path: str) -> Optional[CleanupError]:
     """Return what an error means, None for one that no admin can do anything about: a bug."""
     code, text = primary_code(error), str(error)
     meaning = next((meaning for meaning in _MEANINGS if code in meaning.codes), None)
-    if code in _REFUSED and not _on_read_only_storage(path):
+    if code in _REFUSED and not _on_read_only_storage(path) and not _is_permitted(path):
         meaning = _NO_PERMISSION
     if code == sqlite3.SQLITE_ERROR and not text.startswith(_BUGS):
         meaning = _DAMAGED if "file format" in text else _OTHER_SCHEMA
@@ -104,6 +105,14 @@ def explain(error: BaseException, path: str) -> Optional[CleanupError]:
 def directory(path: str) -> str:
     """Return the directory of a database, where SQLite keeps its journal as well."""
     return os.path.dirname(os.path.abspath(path))
+
+
+def _is_permitted(path: str) -> bool:
+    """Tell whether this user may do what a run does: then it is the storage that refuses."""
+    files = [path + suffix for suffix in ("", "-wal", "-shm", "-journal")]
+    return os.access(directory(path), os.W_OK | os.X_OK) and all(
+        os.access(file, os.R_OK | os.W_OK) for file in files if os.path.lexists(file)
+    )
 
 
 def _on_read_only_storage(path: str) -> bool:
