@@ -78,6 +78,8 @@ class SQLite:
                 yield connection
         except (sqlite3.Error, sa.exc.DBAPIError) as error:
             self._explain(error)
+        except UnicodeDecodeError:  # sqlite3 fails to decode the message about a damaged schema
+            raise sqlite_errors.damaged_schema(self.path) from None
         finally:
             self._engine.dispose()
 

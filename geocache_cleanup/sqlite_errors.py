@@ -30,6 +30,10 @@ class _Meaning:
     sentence: str
     hint: str
 
+    def explain(self, path: str, text: str) -> CleanupError:
+        """Return the error to raise."""
+        return self.kind(self.sentence.format(path=path, text=text), self.hint)
+
 
 _NO_PERMISSION = _Meaning(
     frozenset({sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}),
@@ -99,7 +103,12 @@ def explain(error: BaseException, path: str) -> Optional[CleanupError]:
         meaning = _DAMAGED if "file format" in text else _OTHER_SCHEMA
     if meaning is None:
         return None
-    return meaning.kind(meaning.sentence.format(path=path, text=text), meaning.hint)
+    return meaning.explain(path, text)
+
+
+def damaged_schema(path: str) -> CleanupError:
+    """Return the error for a schema that SQLite itself cannot quote."""
+    return _DAMAGED.explain(path, "its schema is not valid UTF-8")
 
 
 def directory(path: str) -> str:
