@@ -110,7 +110,7 @@ def typical_seconds(nurseries: Nurseries, server: Any, database: str) -> float:
     return sorted(seconds)[1]
 
 
-@pytest.mark.parametrize("trials", some_or(100))
+@pytest.mark.parametrize("trials", some_or(60))
 def test_kill_at_any_moment(nurseries: Nurseries, server: Any, filled: str, trials: int) -> None:
     """The server undoes what the run had not committed, and nothing else."""
     length = typical_seconds(nurseries, server, filled)
