@@ -1,5 +1,6 @@
 """A password never leaves the program: not raw, not encoded, not in parts, in no failure."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -85,7 +86,7 @@ def answer(listener: socket.socket, greetings: list[bytes]) -> None:
     """Greet one connection after another with these bytes, and hang up."""
     for greeting in greetings:
         connection, _ = listener.accept()
-        with connection:
+        with connection, contextlib.suppress(OSError):
             connection.sendall(greeting)
 
 
