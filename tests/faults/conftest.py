@@ -73,3 +73,9 @@ def world_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., World]:
 def world(world_of: Callable[..., World], request: pytest.FixtureRequest) -> World:
     """Return a database of each journal mode in turn."""
     return world_of(request.param)
+
+
+@pytest.fixture(params=["postgresql", "mariadb"], scope="module")
+def server(request: pytest.FixtureRequest, running: Callable[[str], object]) -> object:
+    """Return each of the servers of this machine; those of other releases are asked elsewhere."""
+    return running(request.param)

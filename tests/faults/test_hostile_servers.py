@@ -3,22 +3,14 @@
 from typing import Any, Callable
 
 import pytest
-from servers.conftest import (
-    database,
-    database_of,
-    is_postgresql,
-    mariadb,
-    postgresql,
-    server,
-    text_of,
-)
+from servers.conftest import database, database_of, is_postgresql, running, text_of
 
 from faults.processes import Nurseries
 from faults.test_input import INJECTIONS
 from faults.test_secrets import leaks
 from faults.world import DOCUMENTED, tally
 
-__all__ = ["database", "database_of", "mariadb", "postgresql", "server"]  # fixtures
+__all__ = ["database", "database_of", "running"]  # fixtures
 pytestmark = pytest.mark.servers
 
 

@@ -7,21 +7,13 @@ import time
 from typing import Any
 
 import pytest
-from servers.conftest import (
-    database,
-    database_of,
-    is_postgresql,
-    mariadb,
-    postgresql,
-    server,
-    text_of,
-)
+from servers.conftest import database, database_of, is_postgresql, running, text_of
 from servers.private_server import wait_until
 
 from faults.processes import Nurseries, Outcome
 from faults.world import RAN, tally
 
-__all__ = ["database", "database_of", "mariadb", "postgresql", "server"]  # fixtures
+__all__ = ["database", "database_of", "running"]  # fixtures
 SEED = 20_260_604
 ROWS = 4_000
 BEFORE = "--before=2026-01-01"

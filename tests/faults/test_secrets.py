@@ -84,10 +84,11 @@ def test_every_failure_of_every_url(nurseries: Nurseries, tmp_path: Path, some: 
 
 def answer(listener: socket.socket, greetings: list[bytes]) -> None:
     """Greet one connection after another with these bytes, and hang up."""
-    for greeting in greetings:
-        connection, _ = listener.accept()
-        with connection, contextlib.suppress(OSError):
-            connection.sendall(greeting)
+    with contextlib.suppress(OSError):  # the test is over, or the client has hung up
+        for greeting in greetings:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(greeting)
 
 
 @pytest.mark.parametrize("driver", ["postgresql+psycopg2", "mysql+pymysql", "mysql+mysqldb"])
