@@ -181,7 +181,7 @@ def _fail(
 ) -> None:
     reason = edge.redact(reason)
     partial = error.partial if isinstance(error, CleanupError) else None
-    if partial:
+    if partial and not getattr(error, "in_doubt", False):
         reason += f"; {_outcome(partial)}"
     if isinstance(error, SettingsError):
         fields["problems"] = list(error.problems)
@@ -189,7 +189,7 @@ def _fail(
         Event.FAILED,
         "error",
         f"Failed: {reason}",
-        **_done(edge, partial),
+        **_done(edge, partial, unknown=getattr(error, "in_doubt", False)),
         exit_status=int(status),
         reason=reason,
         hint=hint,
@@ -208,11 +208,16 @@ def _outcome(partial: Optional[Partial]) -> str:
     )
 
 
-def _done(edge: Edge, partial: Optional[Partial]) -> Mapping[str, object]:
-    """Return what a run that ended early did: nothing, or some batches, in so many seconds."""
+def _done(edge: Edge, partial: Optional[Partial], *, unknown: bool = False) -> Mapping[str, object]:
+    """Return what a run that ended early did: nothing, or some batches, in so many seconds.
+
+    Where it is ``unknown`` whether the last commit took effect, the numbers are None.
+    """
     if "run_id" not in edge.fields:
         return {}
-    done = {"deleted": 0, "unreadable": 0, "batches": 0}
+    done: dict[str, Optional[int]] = {"deleted": 0, "unreadable": 0, "batches": 0}
     if partial is not None:
         done = dataclasses.asdict(partial)
+    if unknown:
+        done = dict.fromkeys(done)
     return {**done, "duration_seconds": round(edge.watch.elapsed, 3)}

@@ -6,7 +6,7 @@ transient ones and leaves the rest to the admin.
 
 import enum
 from dataclasses import dataclass
-from typing import ClassVar, Optional, Sequence
+from typing import ClassVar, Optional, Self, Sequence
 
 
 class ExitStatus(enum.IntEnum):
@@ -45,11 +45,18 @@ class CleanupError(Exception):
 
     status: ClassVar[ExitStatus]
     partial: Optional[Partial] = None
+    in_doubt = False
 
     def __init__(self, reason: str, hint: str) -> None:
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
+
+    def of_commit(self) -> Self:
+        """Return the error as one of the commit, which may have taken effect all the same."""
+        self.reason += "; it came with the commit: only the ledger tells whether rows were deleted"
+        self.in_doubt = True
+        return self
 
 
 class SettingsError(CleanupError):
@@ -112,6 +119,7 @@ class Interrupted(Exception):  # noqa: N818 - a signal is not an error
     """SIGTERM or SIGINT asked the run to stop; nothing of the open transaction was kept."""
 
     partial: Optional[Partial] = None
+    in_doubt = False
 
     def __init__(self, signal_name: str) -> None:
         super().__init__(signal_name)

@@ -67,6 +67,8 @@ class EventLog:
         terminal = stream.isatty()
         self._logger = logging.getLogger("geocache_cleanup.events")
         self._logger.handlers.clear()
+        # What libraries log, such as a rollback on a connection that broke, is no event.
+        logging.getLogger().addHandler(logging.NullHandler())
         self._logger.propagate = False
         self._logger.setLevel(_LEVELS[log_level or ("info" if terminal else "debug")])
         text = log_format == "text" or (log_format == "auto" and terminal)

@@ -16,7 +16,7 @@ from geocache_cleanup import drivers, server_search
 from geocache_cleanup.backlog import Backlog
 from geocache_cleanup.canceller import Canceller, call_interruptibly
 from geocache_cleanup.database import Condition, Search, Target, count_rows
-from geocache_cleanup.errors import CleanupError, ConfigError, TemporaryError
+from geocache_cleanup.errors import CleanupError, ConfigError, TemporaryError, UnavailableError
 from geocache_cleanup.server_table import ServerTarget
 from geocache_cleanup.watch import Watch
 
@@ -44,6 +44,7 @@ class Server(abc.ABC):
         self.watch = watch
         self.mode = Mode.READ
         self._raw: Any = None
+        self._committing = False
         try:
             self.engine = sa.create_engine(
                 self.url, creator=self._open, poolclass=NullPool, future=True
@@ -55,6 +56,7 @@ class Server(abc.ABC):
             ) from None
         self.dialect: Any = self.engine.dialect
         sa.event.listen(self.engine, "begin", self._begin)
+        sa.event.listen(self.engine, "commit", self._commit)
         sa.event.listen(self.engine, "before_cursor_execute", self._look)
 
     @contextlib.contextmanager
@@ -127,6 +129,7 @@ class Server(abc.ABC):
 
     def _begin(self, _: Connection) -> None:
         remaining = self.watch.remaining if math.isfinite(self.watch.timeout) else None
+        self._committing = False
         cursor = self._raw.cursor()
         for statement in self.preamble(self.mode, remaining):
             cursor.execute(statement)
@@ -134,6 +137,9 @@ class Server(abc.ABC):
 
     def _look(self, *_: object) -> None:
         self.watch.check()
+
+    def _commit(self, _: Connection) -> None:
+        self._committing = self.mode is Mode.WRITE
 
     def _cancel(self) -> None:
         if self._raw is not None:
@@ -149,9 +155,11 @@ class Server(abc.ABC):
         """Raise what an error means to the admin; a bug stays what it is."""
         original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         assert isinstance(original, Exception)
+        explained = self.explain(original)
+        if self._committing and isinstance(explained, UnavailableError):
+            raise explained.of_commit() from None
         if self.watch.over():
             self.watch.check()
-        explained = self.explain(original)
         if explained is None:
             raise error
         raise explained from None

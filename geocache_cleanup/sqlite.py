@@ -51,7 +51,7 @@ class SQLite:
         self.path = path
         self._watch = watch
         self._create = create
-        self._write = False
+        self._write = self._committing = False
         self._engine = sa.create_engine(
             "sqlite://", creator=self._open, poolclass=NullPool, future=True
         )
@@ -78,6 +78,8 @@ class SQLite:
                 yield connection
         except (sqlite3.Error, sa.exc.DBAPIError) as error:
             self._explain(error)
+        except UnicodeDecodeError:  # sqlite3 fails to decode the message about a damaged schema
+            raise sqlite_errors.damaged_schema(self.path) from None
         finally:
             self._engine.dispose()
 
@@ -159,7 +161,9 @@ class SQLite:
         self._patiently(raw, "SELECT count(*) FROM sqlite_master")
 
     def _commit(self, connection: Connection) -> None:
+        self._committing = self._write
         self._patiently(sqlite_table.driver_connection(connection), "COMMIT")
+        self._committing = False
 
     def _patiently(self, raw: sqlite3.Connection, statement: str) -> None:
         """Execute a statement that may have to wait for the locks of others."""
@@ -178,10 +182,14 @@ class SQLite:
         original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         assert isinstance(original, BaseException)
         code = sqlite_errors.primary_code(original)
+        explained = sqlite_errors.explain(original, self.path)
+        # Where it is the end of a commit that fails, such as giving up the lock, the rows are gone.
+        if explained and self._committing and code == sqlite3.SQLITE_IOERR:
+            raise explained.of_commit()
         # A busy database is the cause of a timeout, a signal that of nothing but itself.
         if code == sqlite3.SQLITE_INTERRUPT or self._watch.signal is not None:
             self._watch.check()
-        raise sqlite_errors.explain(original, self.path) or error
+        raise explained or error
 
 
 def file_path(url: URL) -> str:

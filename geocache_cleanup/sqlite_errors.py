@@ -30,6 +30,10 @@ class _Meaning:
     sentence: str
     hint: str
 
+    def explain(self, path: str, text: str) -> CleanupError:
+        """Return the error to raise."""
+        return self.kind(self.sentence.format(path=path, text=text), self.hint)
+
 
 _NO_PERMISSION = _Meaning(
     frozenset({sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}),
@@ -41,7 +45,8 @@ _DAMAGED = _Meaning(
     frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}),
     DataError,
     "{path!r} is damaged, encrypted, or no SQLite database: {text}",
-    "check it with: sqlite3 FILE 'PRAGMA integrity_check'; restore a backup",
+    "check it with: sqlite3 FILE 'PRAGMA integrity_check'; restore a backup; see journalctl -k for "
+    "errors of the disk, which SQLite may take for damage",
 )
 _MEANINGS = (
     _NO_PERMISSION,
@@ -92,18 +97,31 @@ def explain(error: BaseException, path: str) -> Optional[CleanupError]:
     """Return what an error means, None for one that no admin can do anything about: a bug."""
     code, text = primary_code(error), str(error)
     meaning = next((meaning for meaning in _MEANINGS if code in meaning.codes), None)
-    if code in _REFUSED and not _on_read_only_storage(path):
+    if code in _REFUSED and not _on_read_only_storage(path) and not _is_permitted(path):
         meaning = _NO_PERMISSION
     if code == sqlite3.SQLITE_ERROR and not text.startswith(_BUGS):
         meaning = _DAMAGED if "file format" in text else _OTHER_SCHEMA
     if meaning is None:
         return None
-    return meaning.kind(meaning.sentence.format(path=path, text=text), meaning.hint)
+    return meaning.explain(path, text)
+
+
+def damaged_schema(path: str) -> CleanupError:
+    """Return the error for a schema that SQLite itself cannot quote."""
+    return _DAMAGED.explain(path, "its schema is not valid UTF-8")
 
 
 def directory(path: str) -> str:
     """Return the directory of a database, where SQLite keeps its journal as well."""
     return os.path.dirname(os.path.abspath(path))
+
+
+def _is_permitted(path: str) -> bool:
+    """Tell whether this user may do what a run does: then it is the storage that refuses."""
+    files = [path + suffix for suffix in ("", "-wal", "-shm", "-journal")]
+    return os.access(directory(path), os.W_OK | os.X_OK) and all(
+        os.access(file, os.R_OK | os.W_OK) for file in files if os.path.lexists(file)
+    )
 
 
 def _on_read_only_storage(path: str) -> bool:

@@ -1,0 +1,1 @@
+"""Faults and hostile input: real processes, real files, real errors."""

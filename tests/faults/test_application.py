@@ -1,0 +1,127 @@
+"""The application goes on while runs prune: no write is lost, and no error reaches it."""
+
+import sqlite3
+import subprocess
+import threading
+from pathlib import Path
+from typing import Callable
+
+import pytest
+import support
+
+from faults.processes import Nurseries, Outcome, arguments
+from faults.world import NEW, OLD, World, tally, verify
+
+
+@pytest.mark.parametrize("options", [(), ("--batch-seconds=0.05",)], ids=["whole", "batches"])
+@pytest.mark.parametrize(
+    "prunes", [pytest.param(3, id="some"), pytest.param(50, id="all", marks=pytest.mark.faults)]
+)
+def test_a_writer_at_full_speed(
+    nurseries: Nurseries,
+    world_of: Callable[..., World],
+    prunes: int,
+    options: tuple[str, ...],
+) -> None:
+    """With the busy timeout that Python has by default, through every run."""
+    world = world_of("wal")
+    with nurseries.one() as (nursery, place):
+        path = world.copy(place)
+        stop = threading.Event()
+        written: list[str] = []
+        errors: list[sqlite3.Error] = []
+
+        def write() -> None:
+            connection = sqlite3.connect(path, isolation_level=None)
+            statement = "INSERT INTO geo_cache (ip, cached_at, last_seen) VALUES (?, ?, ?)"
+            while not stop.is_set() and not errors:
+                name = f"w{len(written)}"
+                try:
+                    connection.execute(statement, (name, NEW, NEW))
+                    written.append(name)
+                except sqlite3.Error as error:
+                    errors.append(error)
+            connection.close()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        for _ in range(prunes):
+            outcome = nursery.run(*arguments(path, *options))
+            tally["faults tried"] += 1
+            assert outcome.status == 0, outcome
+            with support.connected(path) as connection:
+                connection.execute(
+                    "INSERT OR IGNORE INTO geo_cache (ip, cached_at, last_seen)"
+                    " SELECT 'again' || ip, ?1, ?1 FROM geo_cache LIMIT 200",
+                    (OLD,),
+                )
+        stop.set()
+        writer.join()
+        assert (errors, support.fetch(path, "PRAGMA integrity_check")) == ([], ["ok"])
+        kept = support.fetch(path, "SELECT ip FROM geo_cache WHERE ip GLOB 'w[0-9]*'")
+        tally["rows lost"] += len(set(written) - set(kept))
+        assert set(kept) == set(written)
+        assert len(written) > prunes
+
+
+@pytest.mark.parametrize("options", [(), ("--batch-seconds=0.05",)], ids=["whole", "batches"])
+def test_two_runs_at_once(nurseries: Nurseries, world: World, options: tuple[str, ...]) -> None:
+    """Each row is deleted once, and counted once."""
+    with nurseries.one() as (first, place), nurseries.one() as (second, _):
+        path = world.copy(place)
+        outcomes: list[Outcome] = []
+        threads = [
+            threading.Thread(
+                target=lambda one=one: outcomes.append(one.run(*arguments(path, *options)))
+            )
+            for one in (first, second)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [outcome.status for outcome in outcomes] == [0, 0]
+    assert sum(outcome.last["deleted"] for outcome in outcomes) == world.stale
+    assert verify(world, path, None, whole=False) == world.stale
+
+
+@pytest.mark.parametrize("options", [(), ("--batch-seconds=0.05",)], ids=["whole", "batches"])
+def test_a_migration_during_a_run(
+    nurseries: Nurseries, world: World, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """Both end well: the ledger that is made meanwhile is written or, made too late, left."""
+    path = tmp_path / "geo.db"
+    path.write_bytes(world.template.read_bytes())
+    with support.connected(path) as connection:
+        for name in ("geocache_cleanup_runs", "geocache_cleanup_alembic_version"):
+            connection.execute(f"DROP TABLE {name}")
+        connection.execute("DROP INDEX ix")
+    migrations: list[subprocess.CompletedProcess[str]] = []
+
+    def migrate(_pid: int) -> None:
+        migrations.append(support.command("migrate", f"--database-url=sqlite:///{path}"))
+
+    with nurseries.one() as (nursery, _):
+        outcome = nursery.run(*arguments(path, *options), during=migrate)
+    assert (outcome.status, migrations[0].returncode) == (0, 0), (outcome, migrations)
+    assert outcome.last["deleted"] == world.stale
+    recorded = support.fetch(path, "SELECT deleted FROM geocache_cleanup_runs")
+    assert recorded in ([], [world.stale])
+    assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]
+    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [world.fresh]
+
+
+def test_the_schema_changes_under_batches(nurseries: Nurseries, world: World) -> None:
+    """Columns added and indexes rebuilt between batches are no failure."""
+    with nurseries.one() as (nursery, place):
+        path = world.copy(place)
+
+        def change(_pid: int) -> None:
+            with support.connected(path) as connection:
+                for number in range(5):
+                    connection.execute(f"ALTER TABLE geo_cache ADD COLUMN extra{number} TEXT")
+                    connection.execute("REINDEX ix")
+
+        outcome = nursery.run(*arguments(path, "--batch-seconds=0.01"), during=change)
+        assert outcome.status == 0, outcome
+        assert verify(world, path, outcome, whole=False) == world.stale

@@ -1,0 +1,93 @@
+"""Clocks that are years off or step under way, and times that clocks do not show."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+import support
+
+from faults.processes import Action, Fault, Kind, Nurseries, url
+from faults.world import tally
+
+_YEAR = 366 * 86_400
+_ROWS = [("old", "2026-01-01T00:00:00Z"), ("ahead", "2070-01-01T00:00:00Z")]
+
+
+@pytest.fixture
+def recent(tmp_path: Path) -> Path:
+    """Return a database with a row of yesterday, one that is stale, one of the future."""
+    path = tmp_path / "geo.db"
+    yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
+    support.make_table(path, [("yesterday", yesterday.isoformat()), *_ROWS])
+    return path
+
+
+def run(nurseries: Nurseries, path: Path, fault: Fault, *options: str) -> tuple[int, set[str]]:
+    """Run under a clock; return the status and the rows that are left."""
+    tally["faults tried"] += 1
+    with nurseries.one() as (nursery, _):
+        outcome = nursery.run("run", url(path), *options, fault=fault)
+    assert "traceback" not in outcome.last, outcome
+    return outcome.status, set(support.fetch(path, "SELECT ip FROM geo_cache"))
+
+
+@pytest.mark.parametrize("years", [1, 20, 100, 200])
+def test_a_clock_ahead_meets_the_guard(nurseries: Nurseries, recent: Path, years: int) -> None:
+    """All rows seem stale: with --max-delete-percent it fails with 65 and deletes nothing."""
+    ahead = Fault(clock=(years * _YEAR, 0))
+    everything = {"yesterday", "old", "ahead"}
+    assert run(nurseries, recent, ahead, "--max-delete-percent=50") == (65, everything)
+    # Without the guard it does what it is told.
+    assert run(nurseries, recent, ahead)[0] == 0
+
+
+@pytest.mark.parametrize("years", [1, 20, 56])
+def test_a_clock_behind_deletes_less(nurseries: Nurseries, recent: Path, years: int) -> None:
+    """Nothing is stale yet, down to 1970; a row of the future is just fresh."""
+    status, kept = run(nurseries, recent, Fault(clock=(-years * _YEAR, 0)))
+    assert (status, kept) == (0, {"yesterday", "old", "ahead"})
+
+
+@pytest.mark.parametrize("step", [-30 * _YEAR, -3_600, 3_600, 100 * _YEAR])
+@pytest.mark.parametrize("nth", [1, 8, 20])
+def test_a_clock_that_steps_under_way(
+    nurseries: Nurseries, recent: Path, step: int, nth: int
+) -> None:
+    """The cutoff is taken once, and waits are measured by a clock that does not step."""
+    stepping = Fault(Kind.READ | Kind.WRITE, nth, Action.STEP_CLOCK, part="geo.db", clock=(0, step))
+    assert run(nurseries, recent, stepping, "--timeout=20") == (0, {"yesterday", "ahead"})
+
+
+# Stored text, its zone, and the instant it names, None where it is no time at all.
+_TIMES = [
+    ("2026-06-03 12:00:00", "Pacific/Kiritimati", "2026-06-02T22:00:00Z"),
+    ("2026-06-03 12:00:00", "Pacific/Marquesas", "2026-06-03T21:30:00Z"),
+    ("2026-06-03 12:00:00", "Asia/Kathmandu", "2026-06-03T06:15:00Z"),
+    ("2026-06-03 12:00:00", "Australia/Eucla", "2026-06-03T03:15:00Z"),
+    ("2026-10-04 02:15:00", "Australia/Lord_Howe", "2026-10-03T15:45:00Z"),
+    ("2026-03-29 02:30:00", "Europe/Berlin", "2026-03-29T01:30:00Z"),
+    ("2026-10-25 02:30:00", "Europe/Berlin", "2026-10-25T00:30:00Z"),
+    ("1900-01-01 00:00:00", "Africa/Monrovia", "1900-01-01T00:43:08Z"),
+    ("2011-12-30 12:00:00", "Pacific/Apia", "2011-12-30T22:00:00Z"),
+    ("2026-06-03T12:00:00+23:59", "UTC", "2026-06-02T12:01:00Z"),
+    ("2016-12-31T23:59:60Z", "UTC", None),
+    ("2016-12-31T24:00:00Z", "UTC", None),
+    ("2026-02-29T00:00:00Z", "UTC", None),
+]
+
+
+@pytest.mark.parametrize(("text", "zone", "names"), _TIMES)
+def test_times_that_clocks_hardly_show(
+    nurseries: Nurseries, tmp_path: Path, text: str, zone: str, names: str | None
+) -> None:
+    """A second later it is stale, at the second it is not; a leap second is no time and is kept."""
+    instant = dt.datetime.fromisoformat(names or "2030-01-01T00:00:00Z")
+    path = tmp_path / "geo.db"
+    support.make_table(path, [("row", text)])
+    for seconds, kept in ((0, {"row"}), (1, {"row"} if names is None else set())):
+        before = (instant + dt.timedelta(seconds=seconds)).isoformat()
+        with nurseries.one() as (nursery, _):
+            outcome = nursery.run("run", url(path), f"--before={before}", f"--time-zone={zone}")
+        tally["inputs tried"] += 1
+        assert outcome.status == 0, outcome
+        assert set(support.fetch(path, "SELECT ip FROM geo_cache")) == kept

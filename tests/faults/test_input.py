@@ -1,0 +1,144 @@
+"""Hostile settings and stored values: never a traceback, never a changed database if refused."""
+
+import string
+from pathlib import Path
+from typing import Callable
+
+import pytest
+import support
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from faults.processes import Nurseries, arguments
+from faults.world import DOCUMENTED, World, tally
+
+INJECTIONS = (
+    "geo_cache; DROP TABLE geo_cache; --",
+    'geo_cache"; DROP TABLE geo_cache; --',
+    "geo_cache`; DROP TABLE geo_cache; --",
+    "geo_cache'; DROP TABLE geo_cache; --",
+    "geo_cache WHERE 1=1 --",
+    'geo_cache" WHERE ""="',
+    'last_seen" < \'9\' OR "1"="1',
+    "last_seen) OR (1=1",
+    "1) OR 1=1 --",
+    "last_seen` OR 1=1 #",
+    "x' UNION SELECT 1 --",
+    "\\'; DELETE FROM geo_cache; --",
+    "%s %(x)s :x ? {} {0} $1 %%",
+    "a.b.c.d",
+    "..",
+    "\u2019; DROP TABLE geo_cache; --",
+    "sqlite_master",
+    "sqlite_sequence",
+    "geocache_cleanup_runs",  # the last: it is a table
+)
+_NAMES = ("--table", "--time-column", "--time-zone", "--before", "--retention-days")
+_REFUSED = DOCUMENTED - {0, 70}
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60)
+AWKWARD = st.one_of(
+    TEXTS,
+    st.text(string.digits + "+-:.TZe ", max_size=40),
+    st.sampled_from(INJECTIONS),
+    st.from_regex(r"(?a)\A[a-z+]{1,12}:/{0,4}[^\0]{0,40}\Z"),
+)
+
+
+@pytest.mark.parametrize("command", ["run", "check", "migrate"])
+@pytest.mark.parametrize("option", _NAMES)
+def test_injection_on_sqlite(
+    nurseries: Nurseries, world_of: Callable[..., World], option: str, command: str
+) -> None:
+    """A name is a name, whatever it holds: refused, and no byte of the file changes."""
+    world = world_of("delete", stale=20, fresh=20)
+    with nurseries.one() as (nursery, place):
+        for text in INJECTIONS:
+            if option == "--table" and (command == "migrate" or text == INJECTIONS[-1]):
+                continue  # a table of any name is made; the ledger is a table
+            path = world.copy(place)
+            outcome = nursery.run(command, f"--database-url=sqlite:///{path}", f"{option}={text}")
+            tally["inputs tried"] += 1
+            assert outcome.status in _REFUSED, (text, outcome)
+            assert "Traceback" not in outcome.errors
+            assert path.read_bytes() == world.template.read_bytes(), text
+
+
+@pytest.mark.faults
+def test_settings_of_every_kind(nurseries: Nurseries, world_of: Callable[..., World]) -> None:
+    """Any text for any settings, as options and as variables: never 70, nothing changed."""
+    world = world_of("delete", stale=20, fresh=20)
+    before = world.template.read_bytes()
+    names = ("table", "time-column", "time-zone", "before", "retention-days", "timeout",
+             "batch-seconds", "max-delete-percent", "log-format", "log-level")  # fmt: skip
+
+    @settings(max_examples=700, suppress_health_check=list(HealthCheck), deadline=None)
+    @given(st.dictionaries(st.sampled_from(names), AWKWARD, min_size=1), st.booleans())
+    def attempt(given_texts: dict[str, str], by_option: bool) -> None:
+        with nurseries.one() as (nursery, place):
+            path = world.copy(place)
+            options = [f"--{name}={text}" for name, text in given_texts.items() if by_option]
+            variables = {
+                "GEOCACHE_CLEANUP_" + name.upper().replace("-", "_"): text
+                for name, text in given_texts.items()
+                if not by_option
+            }
+            outcome = nursery.run(
+                "run", f"--database-url=sqlite:///{path}", *options, env=variables
+            )
+            tally["inputs tried"] += 1
+            assert outcome.status in DOCUMENTED - {70}, outcome
+            assert "Traceback" not in outcome.errors, outcome
+            if outcome.status:
+                assert path.read_bytes() == before
+
+    attempt()
+
+
+@pytest.mark.faults
+def test_urls_and_credentials_of_every_kind(nurseries: Nurseries, tmp_path: Path) -> None:
+    """Any bytes for a credential, any text for a URL: a documented end."""
+    parts = st.tuples(
+        st.sampled_from(["sqlite", "postgresql", "mysql", "mariadb", "postgresql+psycopg2", "x"]),
+        st.sampled_from(["://", ":///", "://u@", "://u:p@127.0.0.1:1/", "://127.0.0.1:1/d?", ":"]),
+        AWKWARD,
+    ).map("".join)
+
+    @settings(max_examples=500, suppress_health_check=list(HealthCheck), deadline=None)
+    @given(st.one_of(parts.map(str.encode), AWKWARD.map(str.encode), st.binary(max_size=200)))
+    def attempt(credential: bytes) -> None:
+        (tmp_path / "geocache-cleanup.database-url").write_bytes(credential)
+        with nurseries.one() as (nursery, _):
+            outcome = nursery.run(
+                "run", "--dry-run", "--timeout=1", env={"CREDENTIALS_DIRECTORY": str(tmp_path)}
+            )
+        tally["inputs tried"] += 1
+        assert outcome.status in _REFUSED, (credential, outcome)
+        assert "Traceback" not in outcome.errors, (credential, outcome)
+
+    attempt()
+
+
+@pytest.mark.parametrize("examples", [20, pytest.param(300, marks=pytest.mark.faults)])
+def test_stored_values_of_every_kind(nurseries: Nurseries, tmp_path: Path, examples: int) -> None:
+    """Any value that SQLite stores: done, and whatever is no time or fresh is there afterwards."""
+    values = st.one_of(
+        AWKWARD, st.binary(max_size=30), st.integers(-(2**63), 2**63 - 1), st.floats(), st.none()
+    )
+
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck), deadline=None)
+    @given(st.lists(values, min_size=1, max_size=60), st.sampled_from(["TEXT", "", "INTEGER"]))
+    def attempt(stored: list[object], declared: str) -> None:
+        path = tmp_path / "geo.db"
+        path.unlink(missing_ok=True)
+        support.make_table(path, [(str(n), value) for n, value in enumerate(stored)], declared)
+        no_times = "SELECT ip FROM geo_cache WHERE typeof(last_seen) IN ('null', 'blob')"
+        kept = support.fetch(path, no_times)
+        with nurseries.one() as (nursery, _):
+            outcome = nursery.run(*arguments(path))
+        tally["inputs tried"] += len(stored)
+        assert outcome.status == 0, outcome
+        left = support.fetch(path, "SELECT count(*) FROM geo_cache")[0]
+        assert outcome.last["deleted"] == len(stored) - left
+        assert support.fetch(path, no_times) == kept
+
+    attempt()

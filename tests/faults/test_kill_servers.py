@@ -1,0 +1,145 @@
+"""``kill -9`` of a run on PostgreSQL and MariaDB, and of the server under a run."""
+
+import os
+import random
+import signal
+import time
+from typing import Any
+
+import pytest
+from servers.conftest import database, database_of, is_postgresql, running, text_of
+from servers.private_server import wait_until
+
+from faults.processes import Nurseries, Outcome
+from faults.world import RAN, tally
+
+__all__ = ["database", "database_of", "running"]  # fixtures
+SEED = 20_260_604
+ROWS = 4_000
+BEFORE = "--before=2026-01-01"
+pytestmark = pytest.mark.servers
+
+
+def some_or(number: int) -> list[object]:
+    """Return a few trials for the ordinary run, and a number for the long one."""
+    return [pytest.param(3, id="some"), pytest.param(number, id="all", marks=pytest.mark.faults)]
+
+
+@pytest.fixture
+def filled(server: Any, database: str, nurseries: Nurseries) -> str:
+    """Return a database of app's with a ledger, and what the table is filled from."""
+    for table in ("geo_cache", "master"):
+        server.query(f"CREATE TABLE {table} (ip VARCHAR(40) PRIMARY KEY, last_seen DATE)", database)
+        if is_postgresql(server):
+            server.query(f"ALTER TABLE {table} OWNER TO app", database)
+    numbers = f"generate_series(1, {ROWS}) AS seq" if is_postgresql(server) else f"seq_1_to_{ROWS}"
+    for ip, seen in (("stale", "2020-01-01"), ("fresh", "2026-09-01")):
+        server.query(
+            f"INSERT INTO master SELECT concat('{ip}', seq), '{seen}' FROM {numbers}", database
+        )
+    with nurseries.one() as (nursery, _):
+        assert nursery.run("migrate", env=settings(server, database)).status == 0
+    return database
+
+
+def settings(server: Any, database: str) -> dict[str, str]:
+    """Return the environment of a run by TCP, with the first driver."""
+    driver = "postgresql+psycopg2" if is_postgresql(server) else "mysql+pymysql"
+    return {"GEOCACHE_CLEANUP_DATABASE_URL": text_of(server.url(database, driver=driver, tcp=True))}
+
+
+def refill(server: Any, database: str) -> None:
+    """Put all rows back, and empty the ledger."""
+    for statement in (
+        "DELETE FROM geocache_cleanup_runs",
+        "DELETE FROM geo_cache",
+        "INSERT INTO geo_cache SELECT * FROM master",
+    ):
+        server.query(statement, database)
+
+
+def verify(server: Any, database: str, outcome: Outcome) -> int:
+    """Assert that the rows, the ledger and the events agree; return how many rows are gone."""
+    tally["faults tried"] += 1
+    wait_until("the end of the killed run", lambda: not sessions(server, database))
+    kept = dict(
+        server.query("SELECT left(ip, 5), count(*) FROM geo_cache GROUP BY left(ip, 5)", database)
+    )
+    runs = server.query("SELECT run_id, deleted FROM geocache_cleanup_runs", database)
+    gone: int = ROWS - kept.get("stale", 0)
+    tally["rows lost"] += ROWS - kept["fresh"] + abs(gone - sum(deleted for _, deleted in runs))
+    assert kept["fresh"] == ROWS
+    assert [deleted for _, deleted in runs] == ([gone] if gone else [])
+    assert gone in {0, ROWS}
+    for event in outcome.events:
+        assert "traceback" not in event, event
+        if event["event"] == RAN:
+            assert [(event["run_id"], event["deleted"])] == runs
+        elif event.get("deleted") is not None:
+            assert event["deleted"] == gone, event
+    # The application goes on at once.
+    server.query("UPDATE geo_cache SET last_seen = last_seen", database)
+    return gone
+
+
+def sessions(server: Any, database: str) -> int:
+    """Return how many sessions app has on a database."""
+    where = "information_schema.processlist WHERE user = 'app' AND db"
+    if is_postgresql(server):
+        where = "pg_stat_activity WHERE usename = 'app' AND datname"
+    return int(server.query(f"SELECT count(*) FROM {where} = '{database}'")[0][0])
+
+
+def typical_seconds(nurseries: Nurseries, server: Any, database: str) -> float:
+    """Return how long an undisturbed run takes."""
+    seconds = []
+    for _ in range(3):
+        refill(server, database)
+        with nurseries.one() as (nursery, _place):
+            outcome = nursery.run("run", BEFORE, env=settings(server, database))
+        assert verify(server, database, outcome) == ROWS
+        seconds.append(outcome.seconds)
+    return sorted(seconds)[1]
+
+
+@pytest.mark.parametrize("trials", some_or(60))
+def test_kill_at_any_moment(nurseries: Nurseries, server: Any, filled: str, trials: int) -> None:
+    """The server undoes what the run had not committed, and nothing else."""
+    length = typical_seconds(nurseries, server, filled)
+    chance = random.Random(SEED)
+    states = set()
+    for _ in range(trials):
+        moment = chance.uniform(0, length * 1.05)
+
+        def kill(pid: int, moment: float = moment) -> None:
+            time.sleep(moment)
+            os.kill(pid, signal.SIGKILL)
+
+        refill(server, filled)
+        with nurseries.one() as (nursery, _place):
+            outcome = nursery.run("run", BEFORE, env=settings(server, filled), during=kill)
+        states.add((outcome.status, verify(server, filled, outcome)))
+    print(f"seed {SEED}, over {length:.3f} s, states {sorted(states)}")  # noqa: T201 - on failure
+    assert {status for status, _ in states} >= {-signal.SIGKILL}
+
+
+@pytest.mark.parametrize("trials", [pytest.param(12, id="all", marks=pytest.mark.faults)])
+def test_a_server_killed_at_any_moment(
+    nurseries: Nurseries, server: Any, filled: str, trials: int
+) -> None:
+    """After its recovery all is as before the run or as after it; the run says 69, or succeeded."""
+    length = typical_seconds(nurseries, server, filled)
+    chance = random.Random(SEED)
+    for _ in range(trials):
+        moment = chance.uniform(length * 0.2, length)
+
+        def kill(_pid: int, moment: float = moment) -> None:
+            time.sleep(moment)
+            server.stop(signal.SIGKILL)
+
+        refill(server, filled)
+        with nurseries.one() as (nursery, _place):
+            outcome = nursery.run("run", BEFORE, env=settings(server, filled), during=kill)
+        server.start()
+        verify(server, filled, outcome)
+        assert outcome.status in {0, 69}, outcome

@@ -1,0 +1,158 @@
+"""A password never leaves the program: not raw, not encoded, not in parts, in no failure."""
+
+import contextlib
+import itertools
+import json
+import os
+import socket
+import subprocess
+import threading
+import urllib.parse
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+import support
+
+from faults.processes import Fault, Kind, Nurseries, Outcome
+from faults.world import DOCUMENTED, tally
+
+PASSWORD = "hunter2/:@?#%&=+ '\"\\$`{}[]<>|~^\u00e4\u2603"  # noqa: S105 - the one to look for
+_QUOTED = urllib.parse.quote(PASSWORD, safe="")
+_PARTS = ("hunter2", "hunter", _QUOTED[:8], _QUOTED[-12:], "\u2603", "%E2%98%83")
+_SOURCES = ("option", "environment", "credential")
+
+
+def urls() -> Iterator[str]:
+    """Yield URLs that hold the password, right ones and wrong ones of many kinds."""
+    drivers = ("postgresql", "postgresql+psycopg2", "mysql", "mariadb+pymysql", "mysql+mysqldb")
+    for driver, password in itertools.product(drivers, (_QUOTED, PASSWORD)):
+        yield f"{driver}://user:{password}@127.0.0.1:1/db"
+    for driver in drivers:
+        yield f"{driver}://user@127.0.0.1:1/db?password={_QUOTED}"
+        yield f"{driver}://user:{_QUOTED}@127.0.0.1:1/db?passwd={_QUOTED}&nonsense={_QUOTED}"
+        yield f"{driver}://user:{_QUOTED}@127.0.0.1:{_QUOTED}/db"
+        yield f"{driver}://user:{_QUOTED}@[::1/db"
+        yield f"{driver}:/user:{_QUOTED}@127.0.0.1/db"
+    yield f"oracle://user:{_QUOTED}@127.0.0.1/db"
+    yield f"postgresql+asyncpg://user:{_QUOTED}@127.0.0.1/db"
+    yield f"sqlite:///nowhere.db?key={_QUOTED}"
+    yield f"sqlite+pysqlcipher://:{_QUOTED}@/nowhere.db"
+    yield f"user:{PASSWORD}"
+    yield f"postgresql://user:{_QUOTED}@127.0.0.1:1/db?sslmode={_QUOTED}"
+    yield f"postgresql://user:{_QUOTED}@127.0.0.1:1/db?options=-c%20password%3D{_QUOTED}"
+
+
+def leaks(*texts: str) -> list[str]:
+    """Return the parts of the password that a text shows, JSON escapes undone."""
+    whole = "\n".join(texts)
+    plain = whole + whole.encode().decode("unicode_escape", "replace")
+    for line in whole.splitlines():
+        if line.startswith("{"):
+            plain += str(json.loads(line))
+    return [part for part in _PARTS if part in plain]
+
+
+def given(url: str, source: str, directory: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the arguments and the environment that hand a URL over."""
+    if source == "option":
+        return [f"--database-url={url}"], {}
+    if source == "environment":
+        return [], {"GEOCACHE_CLEANUP_DATABASE_URL": url}
+    (directory / "geocache-cleanup.database-url").write_text(url)
+    return [], {"CREDENTIALS_DIRECTORY": str(directory)}
+
+
+@pytest.mark.parametrize("some", [True, pytest.param(False, marks=pytest.mark.faults)])
+def test_every_failure_of_every_url(nurseries: Nurseries, tmp_path: Path, some: bool) -> None:
+    """Each command, each source, each log format: a documented end that shows no secret."""
+    commands = ("run", "check", "history", "migrate")
+    trials = list(itertools.product(urls(), _SOURCES, commands, ("json", "text")))
+    for number, (url, source, command, form) in enumerate(trials):
+        if some and number % 29:
+            continue
+        arguments, environment = given(url, source, tmp_path)
+        with nurseries.one() as (nursery, _):
+            outcome = nursery.run(
+                command, "--timeout=2", f"--log-format={form}", *arguments, env=environment
+            )
+        tally["inputs tried"] += 1
+        assert outcome.status in DOCUMENTED - {0, 70}, (url, outcome)
+        assert not leaks(outcome.output, outcome.errors), (url, outcome)
+        assert "Traceback" not in outcome.errors, outcome
+
+
+def answer(listener: socket.socket, greetings: list[bytes]) -> None:
+    """Greet one connection after another with these bytes, and hang up."""
+    with contextlib.suppress(OSError):  # the test is over, or the client has hung up
+        for greeting in greetings:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(greeting)
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg2", "mysql+pymysql", "mysql+mysqldb"])
+def test_servers_that_talk_nonsense(nurseries: Nurseries, driver: str) -> None:
+    """Whatever bytes answer, even the password itself, the end is documented and silent."""
+    mysql = b"\x4a\x00\x00\x00\x0a5.5.5\x00" + bytes(70)
+    echo = b"E" + (len(PASSWORD.encode()) + 40).to_bytes(4, "big") + (
+        b"SFATAL\x00C28P01\x00Mno: " + PASSWORD.encode() + b"\x00\x00"
+    )  # fmt: skip
+    refusal = b"\xff\x15\x04#28000no " + PASSWORD.encode()
+    denied = len(refusal).to_bytes(3, "little") + b"\x00" + refusal
+    greetings = [b"", b"\x00" * 100, b"HTTP/1.1 400\r\n\r\n", os.urandom(500), mysql, echo, denied]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer, args=(listener, greetings * 3), daemon=True).start()
+        url = f"{driver}://user:{_QUOTED}@127.0.0.1:{listener.getsockname()[1]}/db"
+        for _ in greetings:
+            with nurseries.one() as (nursery, _place):
+                outcome = nursery.run(
+                    "run", "--timeout=3", env={"GEOCACHE_CLEANUP_DATABASE_URL": url}
+                )
+            tally["faults tried"] += 1
+            assert outcome.status in {69, 74, 75, 77, 78}, outcome
+            assert not leaks(outcome.output, outcome.errors), outcome
+            assert outcome.seconds < 3 + 2
+
+
+def test_what_others_may_see_of_the_process(tmp_path: Path) -> None:
+    """A credential is in no argument and no variable, and none of its own files."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"postgresql+psycopg2://user:{_QUOTED}@127.0.0.1:{listener.getsockname()[1]}/db"
+        _, environment = given(url, "credential", tmp_path)
+        process = subprocess.Popen(
+            [*support.COMMAND, "run", "--timeout=20"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=support.environment(environment),
+        )
+        connection, _ = listener.accept()
+        seen = [Path(f"/proc/{process.pid}/{name}").read_text() for name in ("cmdline", "environ")]
+        process.terminate()
+        output, errors = process.communicate(timeout=30)
+        connection.close()
+    assert not leaks(*seen), seen
+    assert not leaks(output, errors)
+    outcome = Outcome(process.returncode, output, errors, 0)
+    assert (outcome.status, outcome.last["event"]) == (0, "geo_cache_cleanup_interrupted")
+
+
+def test_the_units_allow_no_core_dump() -> None:
+    """The memory of a process that crashes holds the password."""
+    units = Path(__file__).parents[2] / "packaging" / "systemd"
+    for unit in sorted(units.glob("*.service")):
+        assert "LimitCORE=0" in unit.read_text(), unit
+
+
+def test_a_bug_would_show_no_secret(nurseries: Nurseries) -> None:
+    """Even where a system call fails that never does, the event has no secret."""
+    url = f"mysql+pymysql://user:{_QUOTED}@127.0.0.1:1/db?ssl_ca=/nowhere/{_QUOTED}"
+    for nth in range(1, 30):
+        with nurseries.one() as (nursery, _):
+            outcome = nursery.run(
+                "run", "--timeout=2", env={"GEOCACHE_CLEANUP_DATABASE_URL": url},
+                fault=Fault(Kind.OPEN, nth, part="/"),
+            )  # fmt: skip
+        tally["faults tried"] += 1
+        assert not leaks(outcome.output, outcome.errors), outcome
