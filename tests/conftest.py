@@ -27,17 +27,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over what a process of pytest-xdist has left out."""
-    support.left_out |= set(getattr(node, "workeroutput", {}).get("left_out", ()))
+    """Take over what a process of pytest-xdist has counted and left out."""
+    output = getattr(node, "workeroutput", {})
+    support.left_out |= set(output.get("left_out", ()))
+    support.tally.update(output.get("tally", {}))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand over what was left out, where this is such a process."""
+    """Hand both over, where this is such a process."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = sorted(support.left_out)
+        session.config.workeroutput["tally"] = dict(support.tally)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end, where it is seen, which tests did not run."""
+    """Say at the end, where it is seen, what was tried and which tests did not run."""
+    if support.tally:
+        counts = ("faults tried", "inputs tried", "rows lost")
+        told = "; ".join(f"{name}: {support.tally[name]}" for name in counts)
+        terminalreporter.write_line(told)
     for said in sorted(support.left_out):
         terminalreporter.write_line(said, yellow=True)

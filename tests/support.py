@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
@@ -32,6 +33,8 @@ BANGUI_TABLE = (
 
 # What was left out, and why, to be told at the end.
 left_out: set[str] = set()
+# How many faults and inputs were tried, and what was lost, to be told at the end.
+tally: Counter[str] = Counter()
 
 
 def leave_out(

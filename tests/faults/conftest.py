@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Callable, Iterator
@@ -12,30 +11,24 @@ import pytest
 import support
 
 from faults.processes import Nurseries
-from faults.world import World, make_world, tally
+from faults.world import World, make_world
 
 _HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, saying so, what this machine cannot do."""
+    """Leave out, saying so, what this machine cannot do; keep the trials of a server together."""
+    for item in items:
+        on = getattr(getattr(item, "callspec", None), "params", {}).get("server")
+        if _HERE in item.path.parents and on:
+            item.add_marker(pytest.mark.xdist_group(f"trials on {on}"))
     lacking = set()
     if not shutil.which("gcc"):
         lacking |= {"nurseries"}
     if not support.may_mount():
         lacking |= {"small_disk"}
-    left_out = [item for item in items if lacking & set(getattr(item, "fixturenames", ()))]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-        sys.stderr.write(f"{len(left_out)} tests of faults are left out: they need gcc and root\n")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the counts."""
-    if tally:
-        counts = ("faults tried", "inputs tried", "rows lost")
-        terminalreporter.write_line("; ".join(f"{name}: {tally[name]}" for name in counts))
+    some = [item for item in items if lacking & set(getattr(item, "fixturenames", ()))]
+    support.leave_out(config, items, some, "trials of faults need gcc and a root that may mount")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import random
 import shutil
 import sqlite3
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Sequence
@@ -18,7 +17,7 @@ SLOW_OLD = "2026-05-01T00:00:00.5+00:00"
 DOCUMENTED = {0, 2, 65, 66, 69, 74, 75, 77, 78, 130}
 FAILED, RAN = "geo_cache_cleanup_failed", "geo_cache_cleanup_ran"
 # Printed at the end, see conftest.py.
-tally: Counter[str] = Counter()
+tally = support.tally
 
 
 @dataclass(frozen=True)
