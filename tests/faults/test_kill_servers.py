@@ -4,7 +4,7 @@ import os
 import random
 import signal
 import time
-from typing import Any
+from typing import Any, Sequence
 
 import pytest
 from servers.conftest import database, database_of, is_postgresql, running, text_of
@@ -18,6 +18,9 @@ SEED = 20_260_604
 ROWS = 4_000
 BEFORE = "--before=2026-01-01"
 pytestmark = pytest.mark.servers
+in_both_ways = pytest.mark.parametrize(
+    "options", [(), ("--batch-seconds=0.001",)], ids=["whole", "batches"]
+)
 
 
 def some_or(number: int) -> list[object]:
@@ -58,8 +61,11 @@ def refill(server: Any, database: str) -> None:
         server.query(statement, database)
 
 
-def verify(server: Any, database: str, outcome: Outcome) -> int:
-    """Assert that the rows, the ledger and the events agree; return how many rows are gone."""
+def verify(server: Any, database: str, outcome: Outcome, *, whole: bool) -> int:
+    """Assert that the rows, the ledger and the events agree; return how many rows are gone.
+
+    ``whole``: one transaction, of which either everything is there or nothing.
+    """
     tally["faults tried"] += 1
     wait_until("the end of the killed run", lambda: not sessions(server, database))
     kept = dict(
@@ -70,7 +76,7 @@ def verify(server: Any, database: str, outcome: Outcome) -> int:
     tally["rows lost"] += ROWS - kept["fresh"] + abs(gone - sum(deleted for _, deleted in runs))
     assert kept["fresh"] == ROWS
     assert [deleted for _, deleted in runs] == ([gone] if gone else [])
-    assert gone in {0, ROWS}
+    assert not whole or gone in {0, ROWS}
     for event in outcome.events:
         assert "traceback" not in event, event
         if event["event"] == RAN:
@@ -90,22 +96,27 @@ def sessions(server: Any, database: str) -> int:
     return int(server.query(f"SELECT count(*) FROM {where} = '{database}'")[0][0])
 
 
-def typical_seconds(nurseries: Nurseries, server: Any, database: str) -> float:
+def typical_seconds(
+    nurseries: Nurseries, server: Any, database: str, options: Sequence[str]
+) -> float:
     """Return how long an undisturbed run takes."""
     seconds = []
     for _ in range(3):
         refill(server, database)
         with nurseries.one() as (nursery, _place):
-            outcome = nursery.run("run", BEFORE, env=settings(server, database))
-        assert verify(server, database, outcome) == ROWS
+            outcome = nursery.run("run", BEFORE, *options, env=settings(server, database))
+        assert verify(server, database, outcome, whole=not options) == ROWS
         seconds.append(outcome.seconds)
     return sorted(seconds)[1]
 
 
-@pytest.mark.parametrize("trials", some_or(60))
-def test_kill_at_any_moment(nurseries: Nurseries, server: Any, filled: str, trials: int) -> None:
+@in_both_ways
+@pytest.mark.parametrize("trials", some_or(40))
+def test_kill_at_any_moment(
+    nurseries: Nurseries, server: Any, filled: str, trials: int, options: Sequence[str]
+) -> None:
     """The server undoes what the run had not committed, and nothing else."""
-    length = typical_seconds(nurseries, server, filled)
+    length = typical_seconds(nurseries, server, filled, options)
     chance = random.Random(SEED)
     states = set()
     for _ in range(trials):
@@ -117,18 +128,21 @@ def test_kill_at_any_moment(nurseries: Nurseries, server: Any, filled: str, tria
 
         refill(server, filled)
         with nurseries.one() as (nursery, _place):
-            outcome = nursery.run("run", BEFORE, env=settings(server, filled), during=kill)
-        states.add((outcome.status, verify(server, filled, outcome)))
+            outcome = nursery.run(
+                "run", BEFORE, *options, env=settings(server, filled), during=kill
+            )
+        states.add((outcome.status, verify(server, filled, outcome, whole=not options)))
     print(f"seed {SEED}, over {length:.3f} s, states {sorted(states)}")  # noqa: T201 - on failure
     assert {status for status, _ in states} >= {-signal.SIGKILL}
 
 
-@pytest.mark.parametrize("trials", [pytest.param(12, id="all", marks=pytest.mark.faults)])
+@in_both_ways
+@pytest.mark.parametrize("trials", [pytest.param(6, id="all", marks=pytest.mark.faults)])
 def test_a_server_killed_at_any_moment(
-    nurseries: Nurseries, server: Any, filled: str, trials: int
+    nurseries: Nurseries, server: Any, filled: str, trials: int, options: Sequence[str]
 ) -> None:
     """After its recovery all is as before the run or as after it; the run says 69, or succeeded."""
-    length = typical_seconds(nurseries, server, filled)
+    length = typical_seconds(nurseries, server, filled, options)
     chance = random.Random(SEED)
     for _ in range(trials):
         moment = chance.uniform(length * 0.2, length)
@@ -139,7 +153,9 @@ def test_a_server_killed_at_any_moment(
 
         refill(server, filled)
         with nurseries.one() as (nursery, _place):
-            outcome = nursery.run("run", BEFORE, env=settings(server, filled), during=kill)
+            outcome = nursery.run(
+                "run", BEFORE, *options, env=settings(server, filled), during=kill
+            )
         server.start()
-        verify(server, filled, outcome)
+        verify(server, filled, outcome, whole=not options)
         assert outcome.status in {0, 69}, outcome

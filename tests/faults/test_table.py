@@ -9,7 +9,7 @@ _HERE = Path(__file__).parent
 _MAN = (_HERE.parents[1] / "packaging" / "geocache-cleanup.8").read_text()
 # From the fault, as the man page names it, to the exit statuses and the test.
 BACKED_BY = {
-    "kill -9 of the run, or a power cut": ("by signal", "test_kill.py::test_kill_at_any_moment"),
+    "kill -9 of the run": ("by signal", "test_kill.py::test_kill_at_any_moment"),
     "kill -9 between two writes to the disk": (
         "by signal",
         "test_failing_io.py::test_death_at_each_change",
