@@ -40,7 +40,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.workeroutput["tally"] = dict(support.tally)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say at the end, where it is seen, what was tried and which tests did not run."""
     if support.tally:
         counts = ("faults tried", "inputs tried", "rows lost")

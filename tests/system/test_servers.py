@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from system.machine import RELEASES, RUNTIME, SERVICE, TOOLS, Machine, cached_root, overlay
+from system.machine import RELEASES, RUNTIME, SERVICE, TOOLS, USER, Machine, cached_root, overlay
 
 pytestmark = pytest.mark.system
 
@@ -73,7 +73,11 @@ def execute(machine: Machine, engine: str, statements: str) -> str:
 
 def fill(machine: Machine, engine: str) -> None:
     """Make the table anew, with a stale row and a fresh one."""
-    grant = "GRANT ALL ON geo_cache TO PUBLIC;" if engine == "postgresql" else ""
+    grant = ""
+    if engine == "postgresql":
+        grant = (
+            'ALTER TABLE geo_cache OWNER TO "geocache-cleanup"; GRANT ALL ON geo_cache TO remote;'
+        )
     execute(machine, engine, f"DROP TABLE IF EXISTS geo_cache; {TABLE}; {ROWS}; {grant}")
 
 
@@ -94,7 +98,13 @@ def test_tcp_needs_the_drop_in(served: Machine, engine: str) -> None:
     fill(served, engine)
     served.run("mkdir -p -m 700 /etc/credstore")
     served.write("/etc/credstore/geocache-cleanup.database-url", TCP_URLS[engine], 0o600)
-    served.configure()
+    served.configure(metrics_file="/var/lib/geocache-cleanup/last.prom")
+    served.run(
+        f"runuser -u {USER} -- geocache-cleanup migrate --database-url='{SOCKET_URLS[engine]}'"
+    )
+    if engine == "postgresql":
+        grants = "GRANT ALL ON ALL {} IN SCHEMA public TO remote;"
+        execute(served, engine, grants.format("TABLES") + grants.format("SEQUENCES"))
     served.mark()
     assert served.status(f"timeout 20 systemctl start {SERVICE}") != 0
     served.run(f"systemctl stop {SERVICE}; systemctl reset-failed {SERVICE}")
@@ -105,4 +115,9 @@ def test_tcp_needs_the_drop_in(served: Machine, engine: str) -> None:
     assert served.events() == ["ran"]
     assert execute(served, engine, "SELECT ip FROM geo_cache") == "new"
     assert "hunter2" not in served.run(f"journalctl --all --output=json --unit={SERVICE}")
+    assert "hunter2" not in execute(served, engine, "SELECT * FROM geocache_cleanup_runs")
+    # The metrics, the journal's own files, what systemd keeps of the unit, left-overs.
+    places = "/var/lib/geocache-cleanup /var/log/journal /run/log /run/systemd/units /tmp /var/tmp"
+    assert served.run("ls /var/lib/geocache-cleanup/last.prom")
+    assert served.run(f"grep -rlsF hunter2 {places} || true") == ""
     served.run(f"rm -r /etc/systemd/system/{SERVICE}.d /etc/credstore; systemctl daemon-reload")
