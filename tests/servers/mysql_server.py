@@ -1,6 +1,6 @@
 """A MySQL server of the tests' own."""
 
-from servers.mariadb_server import MariaDBServer
+from servers.mariadb_server import NO_AIO, MariaDBServer
 
 
 class MySQLServer(MariaDBServer):
@@ -20,7 +20,12 @@ class MySQLServer(MariaDBServer):
     def create(self) -> None:
         """Initialise the data directory."""
         self.programs.run(
-            "mysql", "mysqld", "--no-defaults", f"--datadir={self.data}", "--initialize-insecure"
+            "mysql",
+            "mysqld",
+            "--no-defaults",
+            f"--datadir={self.data}",
+            "--initialize-insecure",
+            NO_AIO,
         )
 
     def start(self, *options: str) -> None:
