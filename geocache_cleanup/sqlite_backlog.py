@@ -32,15 +32,7 @@ def find(
     condition = sa.or_(*conditions) if conditions else sa.false()
     if target.rowid is None:
         with begin():
-            return CountedBacklog(
-                count_rows(connection, target, condition),
-                sum(
-                    count_rows(connection, target, search.unreadable)
-                    for search in searches
-                    if search.unreadable is not None
-                ),
-                lambda rows: _delete_some(target, condition, rows),
-            )
+            return _count(connection, target, searches, condition)
     with begin():
         ends: Any = sa.select(sa.func.min(target.rowid), sa.func.max(target.rowid))
         low, high = connection.execute(ends.select_from(target.table)).one()
@@ -51,6 +43,18 @@ def find(
                 keys.add(rowid)
             unreadable += verdict == _UNREADABLE
     return KeyedBacklog(keys, unreadable, lambda rows: _delete_keys(target, condition, rows))
+
+
+def _count(
+    connection: Connection, target: SQLiteTarget, searches: Sequence[Search], condition: Condition
+) -> Backlog:
+    """Return the backlog of a table without rowids, which has to be found anew for each batch."""
+    unreadable = [search.unreadable for search in searches if search.unreadable is not None]
+    return CountedBacklog(
+        count_rows(connection, target, condition),
+        sum(count_rows(connection, target, search) for search in unreadable),
+        lambda rows: _delete_some(target, condition, rows),
+    )
 
 
 def _delete_keys(
