@@ -9,4 +9,4 @@ cd "$(dirname "$0")/.."
 extras=$(test_extras)
 environment .venv --editable ".[$extras]"
 # Most tests wait for a server, a container or a lock: several at once take little more than one.
-exec .venv/bin/python -m pytest --numprocesses 4 --dist loadgroup "$@"
+exec .venv/bin/python -m pytest --numprocesses 4 --dist loadfile "$@"

@@ -17,11 +17,7 @@ _HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, saying so, what this machine cannot do; keep the trials of a server together."""
-    for item in items:
-        on = getattr(getattr(item, "callspec", None), "params", {}).get("server")
-        if _HERE in item.path.parents and on:
-            item.add_marker(pytest.mark.xdist_group(f"trials on {on}"))
+    """Leave out, saying so, what this machine cannot do."""
     lacking = set()
     if not shutil.which("gcc"):
         lacking |= {"nurseries"}

@@ -24,13 +24,14 @@ _SERVERS = ("server", "postgresql", "mariadb")
 _ON_ALL = {"test_errors", "test_migrations", "test_runs", "test_values"}
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark these tests."""
+    item.add_marker(pytest.mark.servers)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark these tests, and leave them out, saying so, where no server can be had."""
+    """Leave tests out, saying so, where their server is not wanted or cannot be had."""
     ours = [item for item in items if _HERE in item.path.parents]
-    for item in ours:
-        item.add_marker(pytest.mark.servers)
-        # One process starts a server, and runs all that is tried on it.
-        item.add_marker(pytest.mark.xdist_group(f"server {_server_of(item) or item.path.stem}"))
     unwanted = [item for item in ours if not _is_wanted(item, config.getoption("servers"))]
     support.leave_out(config, items, unwanted)
     if not support.may_mount():

@@ -56,7 +56,9 @@ class MariaDBServer:
             self.daemon_name, "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}",
             f"--port={self.port}", "--bind-address=127.0.0.1", f"--pid-file={self.directory}/pid",
             "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
-            "--default-time-zone=+05:45", NO_AIO, *self.defaults, *self.options, *options,
+            "--default-time-zone=+05:45", NO_AIO,
+            # In a directory that it shares, a server that starts deletes the files of the others.
+            f"--tmpdir={self.directory}", *self.defaults, *self.options, *options,
         ]  # fmt: skip
         self.daemon = Daemon(self.programs.command(self.user, *command), self.directory / "log")
         self.daemon.start()

@@ -23,12 +23,8 @@ from system.machine import (
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect these tests where containers cannot be booted; keep those of a release together."""
+    """Deselect these tests where containers cannot be booted."""
     ours = [item for item in items if item.get_closest_marker("system")]
-    for item in ours:
-        parameters = getattr(getattr(item, "callspec", None), "params", {})
-        release = next((name for name in RELEASES if name in parameters.values()), "no release")
-        item.add_marker(pytest.mark.xdist_group(release))
     if not support.may_mount():
         support.leave_out(config, items, ours, "booting containers needs a root that may mount")
 

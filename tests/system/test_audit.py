@@ -24,7 +24,9 @@ def make_each_event(machine: Machine) -> None:
     machine.drop_in("[Service]\nExecStart=\nExecStart=/usr/bin/geocache-cleanup run --dry-run\n")
     machine.run(START)
     machine.drop_in("")
+    machine.configure(reclaim="yes")
     machine.run(START)
+    machine.configure()
     machine.run(START)
     with machine.locked():
         machine.begin()
@@ -41,6 +43,7 @@ PRIORITIES = [
     ("would_run", "6"),
     ("started", "7"),
     ("ran", "6"),
+    ("reclaimed", "6"),
     ("started", "7"),
     ("ran", "7"),
     ("interrupted", "4"),
