@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
-from geocache_cleanup import drivers, server_search
+from geocache_cleanup import drivers, server_errors, server_search
 from geocache_cleanup.backlog import Backlog
 from geocache_cleanup.canceller import Canceller, call_interruptibly
 from geocache_cleanup.database import Condition, Search, Target, count_rows
@@ -23,6 +23,7 @@ from geocache_cleanup.watch import Watch
 # Waiting for a lock ends a little earlier than the run, to be told from other slowness.
 _LOCK_SHARE = 0.8
 _LONGEST_SECONDS = 86_400
+_UNUSABLE = server_errors.BAD_URL.explain("")
 
 
 class Mode(enum.Enum):
@@ -118,9 +119,10 @@ class Server(abc.ABC):
                 lambda: self.dialect.connect(*arguments, **options), self.watch
             )
         except (TypeError, ValueError) as error:
-            raise ConfigError(
-                "the driver cannot use the URL", "check what follows ? in --database-url"
-            ) from error
+            raise _UNUSABLE from error
+        except self.dialect.dbapi.ProgrammingError as error:
+            # Nothing has been asked of the server yet: it is what the URL says.
+            raise self.explain(error) or _UNUSABLE from error
         except RuntimeError as error:  # PyMySQL: a way to log in that needs another package
             raise ConfigError(
                 f"the driver cannot log in: {error}", "apt install python3-cryptography"

@@ -86,6 +86,7 @@ def test_urls_that_cannot_be_used(server: Any, database: str) -> None:
     """Options that the driver does not know, a driver that there is not, no database."""
     url = server.url(database, tcp=True)
     assert fails(url.update_query_dict({"nonsense": "1"}))["exit_status"] == 78
+    assert fails(url.update_query_dict({"0 0": "0"}))["exit_status"] == 78
     engine = url.get_backend_name()
     last = fails(url.set(drivername=f"{engine}+pg8000"))
     assert (last["exit_status"], f"{engine}+p" in last["hint"]) == (78, True)
