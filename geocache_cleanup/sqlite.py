@@ -15,7 +15,6 @@ from sqlalchemy.pool import NullPool
 from geocache_cleanup import (
     sqlite_backlog,
     sqlite_errors,
-    sqlite_reclaim,
     sqlite_search,
     sqlite_table,
     sqlite_wal,
@@ -116,6 +115,8 @@ class SQLite:
 
     def reclaim(self, table: str, column: str) -> int:  # noqa: ARG002 - it is the file that shrinks
         """See ``database.Backend.reclaim``."""
+        from geocache_cleanup import sqlite_reclaim  # imports what few runs need
+
         with self.open(write=True) as connection:
             raw = sqlite_table.driver_connection(connection)
             return sqlite_reclaim.reclaim(raw, self.path, lambda text: self._patiently(raw, text))
