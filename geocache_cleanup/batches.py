@@ -99,7 +99,6 @@ class _Series:
 
     def tell(self, error: Union[CleanupError, Interrupted]) -> None:
         """Say in the error what is done already."""
-        self.result = dataclasses.replace(self.result, duration_seconds=self._watch.elapsed)
         error.partial = Partial(
             deleted=self.result.deleted,
             unreadable=self.result.unreadable,

@@ -123,6 +123,20 @@ def count_rows(connection: Connection, target: Target, condition: Optional[Condi
     return int(connection.execute(statement).scalar_one())
 
 
+def any_stale(searches: Sequence[Search]) -> Condition:
+    """Return the condition that some search finds a row stale."""
+    return sa.or_(sa.false(), *(search.stale for search in searches if search.stale is not None))
+
+
+def count_unreadable(connection: Connection, target: Target, searches: Sequence[Search]) -> int:
+    """Count the values that the searches meet and cannot read."""
+    return sum(
+        count_rows(connection, target, search.unreadable)
+        for search in searches
+        if search.unreadable is not None
+    )
+
+
 def parse_url(text: str) -> URL:
     """Parse a SQLAlchemy URL; raise ConfigError, never repeating the text."""
     try:

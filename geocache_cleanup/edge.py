@@ -180,8 +180,10 @@ def _fail(
     **fields: object,
 ) -> None:
     reason = edge.redact(reason)
-    partial = error.partial if isinstance(error, CleanupError) else None
-    if partial and not getattr(error, "in_doubt", False):
+    partial, in_doubt = None, False
+    if isinstance(error, CleanupError):
+        partial, in_doubt = error.partial, error.in_doubt
+    if partial and not in_doubt:
         reason += f"; {_outcome(partial)}"
     if isinstance(error, SettingsError):
         fields["problems"] = list(error.problems)
@@ -189,7 +191,7 @@ def _fail(
         Event.FAILED,
         "error",
         f"Failed: {reason}",
-        **_done(edge, partial, unknown=getattr(error, "in_doubt", False)),
+        **_done(edge, partial, unknown=in_doubt),
         exit_status=int(status),
         reason=reason,
         hint=hint,

@@ -119,7 +119,6 @@ class Interrupted(Exception):  # noqa: N818 - a signal is not an error
     """SIGTERM or SIGINT asked the run to stop; nothing of the open transaction was kept."""
 
     partial: Optional[Partial] = None
-    in_doubt = False
 
     def __init__(self, signal_name: str) -> None:
         super().__init__(signal_name)

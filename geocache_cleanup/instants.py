@@ -51,11 +51,6 @@ def read_instant(value: object, zone: dt.tzinfo) -> Optional[int]:
     return None
 
 
-def describe(value: object, zone: dt.tzinfo) -> str:
-    """Name the format of a stored value, for people."""
-    return name_format(value, read_instant(value, zone))
-
-
 def name_format(value: object, instant: Optional[int]) -> str:
     """Name the format of a stored value of which the instant is known, None if it has none."""
     if value is None:

@@ -105,8 +105,6 @@ _GUARDS = sa.text(
                    WHERE r.ev_class IN (SELECT number FROM parts) AND r.ev_type = '4')
     """
 )
-
-
 _MAY_VACUUM = sa.text(
     """
     SELECT CASE WHEN pg_has_role(c.relowner, 'USAGE') THEN true
@@ -217,8 +215,9 @@ def _index(
 
 def is_guarded(connection: Connection, target: Target) -> bool:
     """See ``database.Backend.is_guarded``."""
-    name = connection.dialect.identifier_preparer.format_table(target.table).replace("%%", "%")
-    return bool(connection.execute(_GUARDS, {"table": name}).scalar_one())
+    assert isinstance(target, ServerTarget)
+    found = connection.execute(_GUARDS, {"table": quoted(connection, target)})
+    return bool(found.scalar_one())
 
 
 def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:

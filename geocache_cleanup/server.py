@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from geocache_cleanup import drivers, server_errors, server_search
 from geocache_cleanup.backlog import Backlog
 from geocache_cleanup.canceller import Canceller, call_interruptibly
-from geocache_cleanup.database import Condition, Search, Target, count_rows
+from geocache_cleanup.database import Condition, Search, Target, any_stale, count_unreadable
 from geocache_cleanup.errors import CleanupError, ConfigError, TemporaryError, UnavailableError
 from geocache_cleanup.server_table import ServerTarget
 from geocache_cleanup.watch import Watch
@@ -226,15 +226,9 @@ class Server(abc.ABC):
         seconds: float,  # noqa: ARG002 - reading locks nobody out
     ) -> Backlog:
         """See ``database.Backend.backlog``."""
-        conditions = [search.stale for search in searches if search.stale is not None]
-        stale = sa.or_(*conditions) if conditions else sa.false()
         with self.transaction(connection, write=False):
-            unreadable = sum(
-                count_rows(connection, target, search.unreadable)
-                for search in searches
-                if search.unreadable is not None
-            )
-            return self.stale_rows(connection, target, stale, unreadable)
+            unreadable = count_unreadable(connection, target, searches)
+            return self.stale_rows(connection, target, any_stale(searches), unreadable)
 
     @abc.abstractmethod
     def stale_rows(

@@ -120,12 +120,6 @@ def _offset(local: int, zone: dt.tzinfo) -> int:
     return offset // dt.timedelta(microseconds=1)
 
 
-def day_span(span: Span) -> Span:
-    """Return the range of days, counted from 1970, whose midnights lie in a range."""
-    low, high = span
-    return None if low is None else -(-low // _DAY), -(-high // _DAY)
-
-
 def local_text(local: int) -> str:
     """Write a local time as SQL does, to the microsecond."""
     naive = instants.EPOCH.replace(tzinfo=None) + dt.timedelta(microseconds=local)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup.backlog import Backlog, CountedBacklog, KeyedBacklog, Keys
-from geocache_cleanup.database import Condition, Search, count_rows
+from geocache_cleanup.database import Condition, Search, any_stale, count_rows, count_unreadable
 from geocache_cleanup.sqlite_table import Column, SQLiteTarget, encoding_of
 
 Begin = Callable[[], ContextManager[None]]
@@ -28,8 +28,7 @@ def find(
 
     Where a file has no write-ahead log, nobody can write while it is read.
     """
-    conditions = [search.stale for search in searches if search.stale is not None]
-    condition = sa.or_(*conditions) if conditions else sa.false()
+    condition = any_stale(searches)
     if target.rowid is None:
         with begin():
             return _count(connection, target, searches, condition)
@@ -49,10 +48,9 @@ def _count(
     connection: Connection, target: SQLiteTarget, searches: Sequence[Search], condition: Condition
 ) -> Backlog:
     """Return the backlog of a table without rowids, which has to be found anew for each batch."""
-    unreadable = [search.unreadable for search in searches if search.unreadable is not None]
     return CountedBacklog(
         count_rows(connection, target, condition),
-        sum(count_rows(connection, target, search) for search in unreadable),
+        count_unreadable(connection, target, searches),
         lambda rows: _delete_some(target, condition, rows),
     )
 

@@ -70,7 +70,9 @@ def test_naive_times_across_clock_changes(text: str, utc: str) -> None:
 def test_no_times(value: object) -> None:
     """Anything else names no instant, and is told to be unreadable."""
     assert instants.read_instant(value, UTC) is None
-    assert instants.describe(value, UTC).startswith(("NULL", "unreadable"))
+    assert instants.name_format(value, instants.read_instant(value, UTC)).startswith(
+        ("NULL", "unreadable")
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_no_times(value: object) -> None:
 )
 def test_formats_have_names(value: object, name: str) -> None:
     """``check`` tells formats apart."""
-    assert instants.describe(value, UTC) == name
+    assert instants.name_format(value, instants.read_instant(value, UTC)) == name
 
 
 def test_extremes_are_read() -> None:
