@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
 
 import pytest
 
@@ -140,6 +140,38 @@ def command(
         check=False,
         **options,
     )
+
+
+def in_python(*arguments: str, first: str) -> "subprocess.CompletedProcess[str]":
+    """Run geocache-cleanup as a process in which some Python was executed ``first``."""
+    code = (
+        f"import sys\n{first}\nsys.argv = ['geocache-cleanup', *{list(arguments)!r}]\n"
+        "from geocache_cleanup.__main__ import main\nmain()\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+
+
+def make_large_table(path: Path, rows: Iterable[tuple[str, str]], journal: str) -> None:
+    """Make a table in BanGUI's shape of (ip, last_seen) rows, an index, and a ledger."""
+    with connected(path) as connection:
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(BANGUI_TABLE)
+        connection.execute("CREATE INDEX ix ON geo_cache (last_seen)")
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO geo_cache (ip, org, cached_at, last_seen)"
+            " VALUES (?1, 'An organisation', ?2, ?2)",
+            rows,
+        )
+        connection.execute("COMMIT")
+    assert command("migrate", f"--database-url=sqlite:///{path}").returncode == 0
 
 
 def events(output: str) -> list[dict[str, Any]]:

@@ -19,26 +19,16 @@ def database(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 def make_database(path: Path, size: int, journal: str) -> Path:
     """Make a table of so many rows, half of them stale, and a ledger."""
-    with support.connected(path) as connection:
-        connection.execute(f"PRAGMA journal_mode = {journal}")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute(support.BANGUI_TABLE)
-        connection.execute("CREATE INDEX ix ON geo_cache (last_seen)")
-        connection.execute("BEGIN")
-        connection.executemany(
-            "INSERT INTO geo_cache (ip, org, cached_at, last_seen) VALUES (?, ?, ?, ?)", rows(size)
-        )
-        connection.execute("COMMIT")
-    assert support.command("migrate", url(path)).returncode == 0
+    support.make_large_table(path, rows(size), journal)
     return path
 
 
-def rows(size: int) -> Iterator[tuple[str, str, str, str]]:
+def rows(size: int) -> Iterator[tuple[str, str]]:
     """Yield rows in random order, stale and fresh in turn; stale ones cost reading in Python."""
     shuffled = random.Random(1).sample(range(size), size)
     for number in shuffled:
         seen = ("2026-06-01T00:00:00.5+00:00", "2026-09-01T00:00:00Z")[number % 2]
-        yield f"192.0.2.{number}", "An organisation", seen, seen
+        yield f"192.0.2.{number}", seen
 
 
 def url(path: Path) -> str:

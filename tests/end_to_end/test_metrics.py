@@ -4,7 +4,6 @@ import datetime as dt
 import os
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Mapping, Optional
@@ -171,20 +170,11 @@ def test_a_file_that_cannot_be_written_is_refused_beforehand(database: Path, cau
 
 def test_without_the_library(database: Path) -> None:
     """The package for apt and the extra for pip are named, before anything is opened."""
-    code = (
-        "import sys\n"
-        "sys.modules['prometheus_client'] = None\n"
-        f"sys.argv = ['geocache-cleanup', 'run', '--database-url=sqlite:///{database}',"
-        f" '--metrics-file={database.with_name('geo.prom')}']\n"
-        "from geocache_cleanup.__main__ import main\n"
-        "main()\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=support.environment(),
-        check=False,
+    done = support.in_python(
+        "run",
+        f"--database-url=sqlite:///{database}",
+        f"--metrics-file={database.with_name('geo.prom')}",
+        first="sys.modules['prometheus_client'] = None",
     )
     assert done.returncode == 78
     hint = support.events(done.stderr)[-1]["hint"]

@@ -10,19 +10,14 @@ from typing import Callable
 import pytest
 
 from faults.processes import Nurseries, Nursery, arguments
-from faults.world import SLOW_OLD, World, verify
+from faults.world import SLOW_OLD, World, some_or, verify
 
 SEED = 20_260_603
 
 
-def some_or(number: int) -> list[object]:
-    """Return a few trials for the ordinary run, and a number for the long one."""
-    return [pytest.param(8, id="some"), pytest.param(number, id="all", marks=pytest.mark.faults)]
-
-
 @pytest.mark.parametrize("options", [(), ("--batch-seconds=0.05",)], ids=["whole", "batches"])
 @pytest.mark.parametrize("mode", ["wal", "delete"])
-@pytest.mark.parametrize("trials", some_or(150))
+@pytest.mark.parametrize("trials", some_or(8, 150))
 def test_kill_at_any_moment(
     nurseries: Nurseries,
     world_of: Callable[..., World],

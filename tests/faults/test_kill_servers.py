@@ -11,7 +11,7 @@ from servers.conftest import database, database_of, is_postgresql, running, text
 from servers.private_server import wait_until
 
 from faults.processes import Nurseries, Outcome
-from faults.world import RAN, tally
+from faults.world import RAN, some_or, tally
 
 __all__ = ["database", "database_of", "running"]  # fixtures
 SEED = 20_260_604
@@ -21,11 +21,6 @@ pytestmark = pytest.mark.servers
 in_both_ways = pytest.mark.parametrize(
     "options", [(), ("--batch-seconds=0.001",)], ids=["whole", "batches"]
 )
-
-
-def some_or(number: int) -> list[object]:
-    """Return a few trials for the ordinary run, and a number for the long one."""
-    return [pytest.param(3, id="some"), pytest.param(number, id="all", marks=pytest.mark.faults)]
 
 
 @pytest.fixture
@@ -111,7 +106,7 @@ def typical_seconds(
 
 
 @in_both_ways
-@pytest.mark.parametrize("trials", some_or(40))
+@pytest.mark.parametrize("trials", some_or(3, 40))
 def test_kill_at_any_moment(
     nurseries: Nurseries, server: Any, filled: str, trials: int, options: Sequence[str]
 ) -> None:

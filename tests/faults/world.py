@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
+import pytest
 import support
 
-from faults.processes import Outcome, url
+from faults.processes import Outcome
 
 OLD, NEW = "2026-05-01T00:00:00Z", "2026-09-01T00:00:00Z"
 # Read in Python, which takes as long as in a large table of the common form.
@@ -18,6 +19,11 @@ DOCUMENTED = {0, 2, 65, 66, 69, 74, 75, 77, 78, 130}
 FAILED, RAN = "geo_cache_cleanup_failed", "geo_cache_cleanup_ran"
 # Printed at the end, see conftest.py.
 tally = support.tally
+
+
+def some_or(few: int, number: int) -> list[object]:
+    """Return a few trials for the ordinary run, and a number for the long one."""
+    return [pytest.param(few, id="some"), pytest.param(number, id="all", marks=pytest.mark.faults)]
 
 
 @dataclass(frozen=True)
@@ -41,23 +47,11 @@ def make_world(
     path: Path, mode: str, stale: int = 4_000, fresh: int = 4_000, *, seen: str = OLD
 ) -> World:
     """Make a database with a ledger: rows of BanGUI's shape in random order of time."""
-    with support.connected(path) as connection:
-        connection.execute(f"PRAGMA journal_mode = {mode}")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute(support.BANGUI_TABLE)
-        connection.execute("CREATE INDEX ix ON geo_cache (last_seen)")
-        connection.execute("BEGIN")
-        rows = [
-            *((f"stale{n}", seen) for n in range(stale)),
-            *((f"fresh{n}", NEW) for n in range(fresh)),
-        ]
-        connection.executemany(
-            "INSERT INTO geo_cache (ip, org, cached_at, last_seen)"
-            " VALUES (?1, 'An organisation', ?2, ?2)",
-            random.Random(1).sample(rows, len(rows)),
-        )
-        connection.execute("COMMIT")
-    assert support.command("migrate", url(path)).returncode == 0
+    rows = [
+        *((f"stale{n}", seen) for n in range(stale)),
+        *((f"fresh{n}", NEW) for n in range(fresh)),
+    ]
+    support.make_large_table(path, random.Random(1).sample(rows, len(rows)), mode)
     return World(path, stale, fresh)
 
 

@@ -1,8 +1,6 @@
 """The documentation and the program say the same; and starting up stays cheap."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -141,20 +139,11 @@ def test_version() -> None:
 )
 def test_quick_answers_import_no_database_library(arguments: list[str], status: int) -> None:
     """Help and bad settings answer at once."""
-    code = (
-        "import atexit, sys\n"
-        "heavy = ('sqlalchemy', 'alembic', 'sqlite3')\n"
-        "atexit.register(lambda: print([name for name in heavy if name in sys.modules]))\n"
-        f"sys.argv = ['geocache-cleanup', *{arguments!r}]\n"
-        "from geocache_cleanup.__main__ import main\n"
-        "main()\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=support.environment(),
-        check=False,
+    listed = "print([name for name in heavy if name in sys.modules])"
+    done = support.in_python(
+        *arguments,
+        first="import atexit\nheavy = ('sqlalchemy', 'alembic', 'sqlite3')\n"
+        f"atexit.register(lambda: {listed})",
     )
     assert done.returncode == status
     assert done.stdout.splitlines()[-1] == "[]"
