@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, Sequenc
 
 import typer
 
-from geocache_cleanup.errors import CleanupError, ExitStatus, Interrupted, Partial, SettingsError
+from geocache_cleanup.errors import (
+    CleanupError,
+    ExitStatus,
+    Interrupted,
+    Partial,
+    SettingsError,
+)
 from geocache_cleanup.events import Event
 from geocache_cleanup.log import EventLog
 from geocache_cleanup.resolve import Given, gather, resolve
@@ -24,6 +30,7 @@ from geocache_cleanup.settings import (
     Settings,
 )
 from geocache_cleanup.watch import Watch
+from geocache_cleanup.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -47,6 +54,7 @@ class Edge:
         self.fields = dict(fields)
         self.secrets: set[str] = set()
         self.watch = Watch(float("inf"))
+        self.watchdog = Watchdog(self.watch, lambda: _give_up(self))
         self.given: Mapping[str, Given] = {}
         # Told of each event before it is logged; returns what went wrong with that, if anything.
         self.observe: Callable[[Event, Mapping[str, object]], Optional[str]] = lambda *_: None
@@ -81,6 +89,10 @@ class Edge:
         for secret in map(str, filter(None, secrets)):
             self.secrets |= {secret, urllib.parse.quote(secret), urllib.parse.quote_plus(secret)}
         self.fields["database"] = shown_url(url)
+        if (
+            url.get_backend_name() == "sqlite"
+        ):  # a server is asked to stop, and cut off if it does not
+            self.watchdog.start()
         return url
 
     def shown_settings(self) -> Sequence[Mapping[str, object]]:
@@ -97,6 +109,8 @@ class Edge:
 
     def emit(self, event: Event, level: str, message: str, **fields: object) -> None:
         """Log an event with the fields that all events of this command have."""
+        if event is not Event.STARTED:
+            self.watchdog.stop()
         fields = {**self.fields, **fields}
         if problem := self.observe(event, fields):
             fields["metrics_problem"] = problem
@@ -156,7 +170,19 @@ def ladder(edge: Edge) -> Iterator[None]:
         reason = f"{type(error).__name__}: {error}"
         _fail(edge, ExitStatus.SOFTWARE, reason, _BUG_HINT, error, traceback=edge.redact(text))
     finally:
+        edge.watchdog.stop()
         edge.watch.ignore()
+
+
+def _give_up(edge: Edge) -> None:
+    """End the process, whatever it waits for: SQLite undoes what is not committed."""
+    try:
+        error = edge.watch.too_late()
+        if edge.watch.ending or edge.settings.batch_seconds:
+            error = error.of_commit()
+        _fail(edge, error.status, error.reason, error.hint, error)
+    finally:
+        os._exit(ExitStatus.TEMPFAIL)
 
 
 def _fail_softly(edge: Edge, stop: Interrupted) -> None:

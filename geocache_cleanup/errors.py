@@ -54,7 +54,7 @@ class CleanupError(Exception):
 
     def of_commit(self) -> Self:
         """Return the error as one of the commit, which may have taken effect all the same."""
-        self.reason += "; it came with the commit: only the ledger tells whether rows were deleted"
+        self.reason += "; it may have come after a commit: only the ledger tells what was deleted"
         self.in_doubt = True
         return self
 

@@ -56,6 +56,7 @@ class SQLite:
         )
         sa.event.listen(self._engine, "begin", self._begin)
         sa.event.listen(self._engine, "commit", self._commit)
+        sa.event.listen(self._engine, "rollback", self._roll_back)
 
     @classmethod
     def from_url(cls, url: URL, watch: Watch, *, create: bool = False) -> "SQLite":
@@ -144,6 +145,7 @@ class SQLite:
             # What root makes in the directory of a service belongs to that service.
             owner = os.stat(sqlite_errors.directory(self.path))
             os.chown(self.path, owner.st_uid, owner.st_gid)
+        self._watch.ending = False
         connection.set_progress_handler(self._watch.over, _INSTRUCTIONS_PER_LOOK)
         # Setting the size of the cache reads the schema, and so may have to wait for others.
         self._patiently(connection, f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -154,6 +156,7 @@ class SQLite:
 
     def _begin(self, connection: Connection) -> None:
         raw = sqlite_table.driver_connection(connection)
+        self._watch.ending = False
         if self._write:
             self._patiently(raw, "BEGIN IMMEDIATE")
             return
@@ -163,8 +166,12 @@ class SQLite:
 
     def _commit(self, connection: Connection) -> None:
         self._committing = self._write
+        self._watch.ending = True
         self._patiently(sqlite_table.driver_connection(connection), "COMMIT")
         self._committing = False
+
+    def _roll_back(self, _: Connection) -> None:
+        self._watch.ending = True
 
     def _patiently(self, raw: sqlite3.Connection, statement: str) -> None:
         """Execute a statement that may have to wait for the locks of others."""

@@ -16,6 +16,8 @@ class Watch:
         self.timeout = timeout
         self.started = time.monotonic()
         self.signal: Optional[signal.Signals] = None
+        # While a transaction ends, and after: a deadline cuts no commit and no roll-back.
+        self.ending = False
 
     def listen(self) -> None:
         """Take SIGTERM and SIGINT from now on: noted here, acted on at the next look."""
@@ -53,10 +55,14 @@ class Watch:
         if self.signal is not None:
             raise Interrupted(self.signal.name)
         if self.elapsed >= self.timeout:
-            raise DeadlineError(
-                f"not finished within {self.timeout:g} seconds",
-                "raise --timeout, or see what else is at work on the database",
-            )
+            raise self.too_late()
+
+    def too_late(self) -> DeadlineError:
+        """Return the error that the time is up."""
+        return DeadlineError(
+            f"not finished within {self.timeout:g} seconds",
+            "raise --timeout, or see what else is at work on the database",
+        )
 
 
 class Portion(Watch):

@@ -1,0 +1,63 @@
+"""Whether the watchdog bites, beside a main thread that waits or works."""
+
+import threading
+import time
+
+import pytest
+
+from geocache_cleanup.watch import Watch
+from geocache_cleanup.watchdog import Watchdog
+
+_TIMEOUT = 0.05
+_LONG_ENOUGH = 1.5
+
+
+def bites(watch: Watch, *, work: bool, stop: bool = False) -> bool:
+    """Tell whether it bites while this thread works, or else waits."""
+    bitten = threading.Event()
+    dog = Watchdog(watch, bitten.set)
+    dog.start()
+    if stop:
+        dog.stop()
+    end = time.monotonic() + _LONG_ENOUGH
+    while time.monotonic() < end and not bitten.is_set():
+        if not work:
+            time.sleep(0.3)
+    dog.stop()
+    return bitten.is_set()
+
+
+@pytest.mark.parametrize(
+    ("ending", "work", "bitten"),
+    [(False, False, True), (False, True, True), (True, False, True), (True, True, False)],
+)
+def test_only_a_commit_at_work_is_let_finish(ending: bool, work: bool, bitten: bool) -> None:
+    """Past the deadline: whoever hangs is bitten, and whoever works, but not at the end."""
+    watch = Watch(_TIMEOUT)
+    watch.ending = ending
+    assert bites(watch, work=work) == bitten
+
+
+def test_not_in_time() -> None:
+    """It sleeps while there is time left, and when there is more again."""
+    watch = Watch(_TIMEOUT)
+    watch.extend(60)
+    assert not bites(watch, work=False)
+
+
+def test_not_once_it_is_stopped() -> None:
+    """The command has an end of its own by then."""
+    assert not bites(Watch(_TIMEOUT), work=False, stop=True)
+
+
+def test_what_it_bites_may_stop_it() -> None:
+    """The last event stops it, also the one that it logs itself."""
+    done = threading.Event()
+
+    def bite() -> None:
+        dog.stop()
+        done.set()
+
+    dog = Watchdog(Watch(0), bite)
+    dog.start()
+    assert done.wait(30)
