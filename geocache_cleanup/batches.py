@@ -7,8 +7,8 @@ from typing import Optional, Union
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import ledger, prune
+from geocache_cleanup.backend import Backend, Target, count_rows
 from geocache_cleanup.backlog import Backlog
-from geocache_cleanup.database import Backend, Target, count_rows
 from geocache_cleanup.errors import CleanupError, DeadlineError, Interrupted, Partial
 from geocache_cleanup.prune import SILENT, Order, Progress, Result, check_share, freed, record
 from geocache_cleanup.watch import Watch
@@ -90,7 +90,7 @@ class _Series:
         total = self._remaining = backlog.remaining
         while self._remaining or not self.result.batches:
             self._watch.check()
-            self._batch(connection, backlog, pages)
+            self._batch(connection, target, backlog, pages)
             self._progress.advance(total - self._remaining, total)
             began = time.monotonic()
             self._backend.between(connection)
@@ -112,6 +112,7 @@ class _Series:
         """Find the table, locked: whoever may not write learns it before a long search."""
         with self._backend.transaction(connection, write=True):
             target = self._backend.find(connection, self._order.table, self._order.time_column)
+            self._backend.lock(connection, target)
             self._backend.prove_writable(connection, target)
             self._has_ledger = ledger.exists(connection)
             pages = self._backend.spare_pages(connection)
@@ -133,12 +134,13 @@ class _Series:
             check_share(backlog.remaining, total, order.max_delete_percent)
         return backlog
 
-    def _batch(self, connection: Connection, backlog: Backlog, pages: Optional[int]) -> None:
+    def _batch(
+        self, connection: Connection, target: Target, backlog: Backlog, pages: Optional[int]
+    ) -> None:
         rows = self._pacer.rows(self._watch.remaining)
         with self._backend.transaction(connection, write=True):
             locked = time.monotonic()
-            # On a server this keeps other runs out until the batch is committed.
-            self._backend.find(connection, self._order.table, self._order.time_column)
+            self._backend.lock(connection, target)
             result = dataclasses.replace(
                 self.result,
                 deleted=self.result.deleted + backlog.delete(connection, rows),

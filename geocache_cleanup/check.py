@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Sequence
 
 from geocache_cleanup import ledger, prune
-from geocache_cleanup.database import Backend
+from geocache_cleanup.backend import Backend
 from geocache_cleanup.tally import Counts, Tally
 from geocache_cleanup.watch import Watch
 
@@ -55,8 +55,8 @@ class Rehearsal:
 
 def describe(backend: Backend, order: prune.Order) -> TableReport:
     """Look the table up; raise CleanupError if that cannot be done."""
-    with backend.connect(write=False) as connection:
-        target = backend.find(connection, order.table, order.time_column)
+    with order.at_table(backend, write=False) as (_, target):
+        pass
     return TableReport(
         table=target.name,
         time_column=target.column_name,
@@ -70,8 +70,7 @@ def describe(backend: Backend, order: prune.Order) -> TableReport:
 
 def count(backend: Backend, order: prune.Order) -> Counts:
     """Read every stored time of the table; raise CleanupError if that cannot be done."""
-    with backend.connect(write=False) as connection:
-        target = backend.find(connection, order.table, order.time_column)
+    with order.at_table(backend, write=False) as (connection, target):
         native = target.column_type if target.native else None
         tally = Tally(order.now, order.cutoff, order.time_zone, native)
         for value, rows in backend.values(connection, target):
@@ -81,8 +80,7 @@ def count(backend: Backend, order: prune.Order) -> Counts:
 
 def rehearse(backend: Backend, order: prune.Order, watch: Watch) -> Rehearsal:
     """Count what a run would delete; raise CleanupError for anything that would stop it."""
-    with backend.connect(write=True) as connection:
-        target = backend.find(connection, order.table, order.time_column)
+    with order.at_table(backend, write=True) as (connection, target):
         backend.prove_writable(connection, target)
         ledger.exists(connection)
         guarded = backend.is_guarded(connection, target)

@@ -15,7 +15,7 @@ from geocache_cleanup.journal import Notifier
 from geocache_cleanup.recorder import Recorder
 
 if TYPE_CHECKING:
-    from geocache_cleanup.database import Backend
+    from geocache_cleanup.backend import Backend
     from geocache_cleanup.prune import Result
 
 # Seconds that systemd grants on top of --timeout, for the start-up and the roll-back.

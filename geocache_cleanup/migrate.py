@@ -19,7 +19,8 @@ from sqlalchemy.types import TypeEngine
 
 from alembic import command
 from geocache_cleanup import server_index
-from geocache_cleanup.database import Backend, open_backend, parse_url
+from geocache_cleanup.backend import Backend, connect
+from geocache_cleanup.database import open_backend, parse_url
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.server import Server
 from geocache_cleanup.server_table import ServerTarget
@@ -74,7 +75,9 @@ def upgrade(url: URL, names: Names, watch: Watch) -> Sequence[str]:
 
 def _connect(backend: Backend) -> ContextManager[Connection]:
     return (
-        backend.connect_to_migrate() if isinstance(backend, Server) else backend.connect(write=True)
+        backend.connect_to_migrate()
+        if isinstance(backend, Server)
+        else connect(backend, write=True)
     )
 
 

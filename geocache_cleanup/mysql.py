@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
 from geocache_cleanup import mysql_guards, mysql_table, server_errors
+from geocache_cleanup.backend import Condition, Search, Target, count_rows
 from geocache_cleanup.backlog import Backlog, CountedBacklog
-from geocache_cleanup.database import Condition, Search, Target, count_rows
 from geocache_cleanup.errors import CleanupError, ConfigError
 from geocache_cleanup.server import Mode, Server, lock_seconds, one_line
 from geocache_cleanup.server_table import ServerTarget
@@ -49,9 +49,8 @@ class MySQL(Server):
         self._token = f"geocache_cleanup.{secrets.token_hex(16)}"
 
     def find(self, connection: Connection, table: str, column: str) -> ServerTarget:
-        """Look the table up, and lock it for a run; see ``database.Backend.find``."""
+        """See ``backend.Backend.find``."""
         relation = mysql_table.find_table(connection, table)
-        self.lock(connection, f"{relation.schema}.{relation.name}", relation.identity)
         return mysql_table.describe(connection, relation, column)
 
     def searches(
@@ -83,7 +82,7 @@ class MySQL(Server):
         return CountedBacklog(count_rows(connection, target, stale), unreadable, some)
 
     def settle(self, connection: Connection) -> None:
-        """See ``database.Backend.settle``: nothing is put off until then."""
+        """See ``backend.Backend.settle``: nothing is put off until then."""
 
     def options(self, seconds: int) -> dict[str, object]:
         """See ``Server.options``. The mode of the server would decide what a cast may do."""
@@ -152,13 +151,9 @@ class MySQL(Server):
             meaning = server_errors.LOST
         return meaning.explain(f"{said} ({number})") if meaning else None
 
-    def try_lock(
-        self,
-        connection: Connection,
-        table: str,
-        identity: int,  # noqa: ARG002 - one signature for all engines
-    ) -> bool:
+    def try_lock(self, connection: Connection, target: ServerTarget) -> bool:
         """See ``Server.try_lock``. The lock ends with the connection."""
         # A lock's name has 64 characters at most, a table's up to twice as many.
+        table = f"{target.table.schema}.{target.name}"
         name = f"geocache_cleanup.{hashlib.sha256(table.encode()).hexdigest()[:32]}"
         return bool(connection.exec_driver_sql(f"SELECT GET_LOCK('{name}', 0)").scalar_one())

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.database import Target
+from geocache_cleanup.backend import Target
 
 _TRIGGERS = """
     EXISTS (SELECT 1 FROM information_schema.triggers
@@ -28,7 +28,7 @@ _OTHER_ENGINES = """
 
 
 def is_guarded(connection: Connection, target: Target) -> bool:
-    """See ``database.Backend.is_guarded``.
+    """See ``backend.Backend.is_guarded``.
 
     A trigger may write to a table of an engine that undoes nothing, such as MyISAM: where there
     is one, a deletion is only undone for sure if no trigger is fired.

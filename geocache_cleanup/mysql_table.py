@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import quoted_name
 
-from geocache_cleanup.database import Condition, Target
+from geocache_cleanup.backend import Condition, Target
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.instants import Stored
 from geocache_cleanup.server_table import (
@@ -197,7 +197,7 @@ def _index(parts: Sequence[Mapping[str, Any]], column: str) -> Optional[str]:
 
 
 def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:
-    """See ``database.Backend.values``."""
+    """See ``backend.Backend.values``."""
     assert isinstance(target, ServerTarget)
     return read_values(connection, target, _shown(target))
 

@@ -5,7 +5,7 @@ from typing import Optional
 import sqlalchemy as sa
 
 from geocache_cleanup import instants
-from geocache_cleanup.database import Backend
+from geocache_cleanup.backend import Backend
 from geocache_cleanup.prune import Order
 
 _FAR_DAYS = 36_500
@@ -19,8 +19,7 @@ def find_oldest(backend: Backend, order: Order) -> Optional[int]:
     and now some 25 times asks each time whether there is any row before. None if there is no
     row, no index, or the cutoff is not in the past. Raise CleanupError if that cannot be done.
     """
-    with backend.connect(write=False) as connection:
-        target = backend.find(connection, order.table, order.time_column)
+    with order.at_table(backend, write=False) as (connection, target):
 
         def is_any_before(instant: int) -> bool:
             found = backend.searches(connection, target, instant, order.now, order.time_zone)

@@ -6,8 +6,8 @@ from typing import Any, Optional, Sequence
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import postgresql_table, server_errors
+from geocache_cleanup.backend import Condition, Target
 from geocache_cleanup.backlog import Backlog, KeyedBacklog, Keys
-from geocache_cleanup.database import Condition, Target
 from geocache_cleanup.errors import CleanupError
 from geocache_cleanup.server import Mode, Server, lock_seconds, one_line
 from geocache_cleanup.server_table import ServerTarget
@@ -33,9 +33,8 @@ class PostgreSQL(Server):
     is_guarded = staticmethod(postgresql_table.is_guarded)
 
     def find(self, connection: Connection, table: str, column: str) -> ServerTarget:
-        """Look the table up, and lock it for a run; see ``database.Backend.find``."""
+        """See ``backend.Backend.find``."""
         relation = postgresql_table.find_table(connection, table)
-        self.lock(connection, table, relation.identity)
         return postgresql_table.describe(connection, relation, column)
 
     def vacuum(self, connection: Connection, target: ServerTarget) -> None:
@@ -54,7 +53,7 @@ class PostgreSQL(Server):
         )
 
     def settle(self, connection: Connection) -> None:
-        """See ``database.Backend.settle``."""
+        """See ``backend.Backend.settle``."""
         connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
 
     def options(self, seconds: int) -> dict[str, object]:
@@ -102,14 +101,9 @@ class PostgreSQL(Server):
             meaning = _by_words(error, said)
         return meaning.explain(said) if meaning else None
 
-    def try_lock(
-        self,
-        connection: Connection,
-        table: str,  # noqa: ARG002 - one signature for all engines
-        identity: int,
-    ) -> bool:
+    def try_lock(self, connection: Connection, target: ServerTarget) -> bool:
         """See ``Server.try_lock``. The lock ends with the transaction."""
-        key = identity if identity < 2**31 else identity - 2**32
+        key = target.identity if target.identity < 2**31 else target.identity - 2**32
         statement = f"SELECT pg_try_advisory_xact_lock({_LOCK_CLASS}, {key})"
         return bool(connection.exec_driver_sql(statement).scalar_one())
 

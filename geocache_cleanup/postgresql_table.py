@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import quoted_name
 
-from geocache_cleanup.database import Condition, Target
+from geocache_cleanup.backend import Condition, Target
 from geocache_cleanup.errors import PermissionRefusedError
 from geocache_cleanup.instants import Stored
 from geocache_cleanup.server_table import (
@@ -192,6 +192,7 @@ def describe(connection: Connection, relation: Relation, column: str) -> ServerT
         native=kind in NATIVE,
         kind=kind,
         ranged=ranged,
+        identity=relation.identity,
     )
 
 
@@ -214,14 +215,14 @@ def _index(
 
 
 def is_guarded(connection: Connection, target: Target) -> bool:
-    """See ``database.Backend.is_guarded``."""
+    """See ``backend.Backend.is_guarded``."""
     assert isinstance(target, ServerTarget)
     found = connection.execute(_GUARDS, {"table": quoted(connection, target)})
     return bool(found.scalar_one())
 
 
 def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:
-    """See ``database.Backend.values``."""
+    """See ``backend.Backend.values``."""
     assert isinstance(target, ServerTarget)
     return read_values(connection, target, _shown(target))
 

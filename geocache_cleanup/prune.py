@@ -5,12 +5,12 @@ import dataclasses
 import datetime as dt
 import socket
 from dataclasses import dataclass
-from typing import Mapping, Optional
+from typing import ContextManager, Mapping, Optional
 
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import __version__, instants, ledger
-from geocache_cleanup.database import Backend, Target, count_rows
+from geocache_cleanup.backend import Backend, Target, at_table, count_rows
 from geocache_cleanup.errors import CleanupError, DataError, DeadlineError
 from geocache_cleanup.settings import Settings
 from geocache_cleanup.watch import Watch
@@ -51,6 +51,12 @@ class Order:
             timeout=settings.timeout,
             batch_seconds=settings.batch_seconds,
         )
+
+    def at_table(
+        self, backend: Backend, *, write: bool
+    ) -> ContextManager[tuple[Connection, Target]]:
+        """Open a transaction at the table; see ``backend.at_table``."""
+        return at_table(backend, self.table, self.time_column, write=write)
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,7 @@ def prune(backend: Backend, order: Order, watch: Watch, progress: Progress = SIL
     """
     target = None
     try:
-        with backend.connect(write=not order.dry_run) as connection:
-            target = backend.find(connection, order.table, order.time_column)
+        with order.at_table(backend, write=not order.dry_run) as (connection, target):
             progress.started(watch.remaining)
             result = _delete_and_record(backend, connection, target, order, watch)
             # Past this point the run is committed, whatever arrives.
@@ -121,8 +126,7 @@ def _too_slow(backend: Backend, order: Order, watch: Watch, error: DeadlineError
     watch.extend(_SECONDS_TO_COUNT)
     stale = "more stale rows than can be counted quickly"
     with contextlib.suppress(CleanupError):
-        with backend.connect(write=False) as connection:
-            target = backend.find(connection, order.table, order.time_column)
+        with order.at_table(backend, write=False) as (connection, target):
             counted = _delete_all(
                 backend, connection, target, dataclasses.replace(order, dry_run=True)
             )
@@ -143,8 +147,7 @@ def rehearse(backend: Backend, order: Order) -> None:
 
     Raise CleanupError if they would stop a run.
     """
-    with contextlib.suppress(_Undo), backend.connect(write=True) as connection:
-        target = backend.find(connection, order.table, order.time_column)
+    with contextlib.suppress(_Undo), order.at_table(backend, write=True) as (connection, target):
         _delete_guarded(backend, connection, target, dataclasses.replace(order, dry_run=False))
         backend.settle(connection)
         raise _Undo

@@ -15,7 +15,7 @@ from geocache_cleanup.watch import Portion
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from geocache_cleanup.database import Backend
+    from geocache_cleanup.backend import Backend
     from geocache_cleanup.prune import Order
 
 _SERVICE_SETTINGS = "/etc/default/geocache-cleanup"
@@ -72,8 +72,9 @@ def _connect(
 ) -> Sequence[Mapping[str, object]]:
     from geocache_cleanup import connection as work
     from geocache_cleanup import ledger
+    from geocache_cleanup.backend import connect
 
-    with backend.connect(write=False) as connection:
+    with connect(backend, write=False) as connection:
         document["connection"] = dataclasses.asdict(work.describe(connection, url))
         has_ledger = ledger.exists(connection)
         runs = ledger.read(connection, _RUNS_LOOKED_AT, order.table) if has_ledger else []
@@ -129,9 +130,10 @@ def _missing(order: "Order", index: object, *, has_ledger: bool) -> Sequence[str
 def past_runs(edge: Edge, url: "URL", limit: int) -> Sequence[Mapping[str, object]]:
     """Return the latest runs in the ledger, newest first; raise CleanupError if there is none."""
     from geocache_cleanup import ledger
+    from geocache_cleanup.backend import connect
     from geocache_cleanup.database import open_backend
 
-    with open_backend(url, edge.watch).connect(write=False) as connection:
+    with connect(open_backend(url, edge.watch), write=False) as connection:
         return ledger.read(connection, limit)
 
 

@@ -13,9 +13,9 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
 from geocache_cleanup import drivers, server_errors, server_search
+from geocache_cleanup.backend import Condition, Search, Target, any_stale, count_unreadable
 from geocache_cleanup.backlog import Backlog
 from geocache_cleanup.canceller import Canceller, call_interruptibly
-from geocache_cleanup.database import Condition, Search, Target, any_stale, count_unreadable
 from geocache_cleanup.errors import CleanupError, ConfigError, TemporaryError, UnavailableError
 from geocache_cleanup.server_table import ServerTarget
 from geocache_cleanup.watch import Watch
@@ -66,22 +66,16 @@ class Server(abc.ABC):
         *,
         write: bool,  # noqa: ARG002 - one signature for all engines
     ) -> Iterator[Connection]:
-        """See ``database.Backend.open``."""
+        """See ``backend.Backend.open``."""
         with self._explained(), self.engine.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
     def transaction(self, connection: Connection, *, write: bool) -> Iterator[None]:
-        """See ``database.Backend.transaction``. The table is locked by ``find``."""
+        """See ``backend.Backend.transaction``. Others are kept out by ``lock``."""
         self.mode = Mode.WRITE if write else Mode.READ
         with connection.begin():
             yield
-
-    @contextlib.contextmanager
-    def connect(self, *, write: bool) -> Iterator[Connection]:
-        """See ``database.Backend.connect``."""
-        with self.open(write=write) as connection, self.transaction(connection, write=write):
-            yield connection
 
     @contextlib.contextmanager
     def connect_to_migrate(self) -> Iterator[Connection]:
@@ -166,11 +160,12 @@ class Server(abc.ABC):
             raise error
         raise explained from None
 
-    def lock(self, connection: Connection, table: str, identity: int) -> None:
-        """Keep other runs from this table until the end; raise TemporaryError if one is at work."""
-        if self.mode is Mode.WRITE and not self.try_lock(connection, table, identity):
+    def lock(self, connection: Connection, target: Target) -> None:
+        """See ``backend.Backend.lock``."""
+        assert isinstance(target, ServerTarget)
+        if not self.try_lock(connection, target):
             raise TemporaryError(
-                f"another run is at work on {table!r}", "wait for it; running again is safe"
+                f"another run is at work on {target.name!r}", "wait for it; running again is safe"
             )
 
     def searches(
@@ -186,25 +181,25 @@ class Server(abc.ABC):
         return server_search.searches(target, cutoff, now, zone, self.words)
 
     def deletion(self, target: Target, condition: Condition) -> sa.sql.expression.Delete:
-        """See ``database.Backend.deletion``."""
+        """See ``backend.Backend.deletion``."""
         return sa.delete(target.table).where(condition)
 
     def between(self, connection: Connection) -> None:  # noqa: B027 - none has anything to do
-        """See ``database.Backend.between``: a server does it all by itself."""
+        """See ``backend.Backend.between``: a server does it all by itself."""
 
     def spare_pages(
         self,
         connection: Connection,  # noqa: ARG002 - one signature for all engines
     ) -> Optional[int]:
-        """See ``database.Backend.spare_pages``: no server tells at once."""
+        """See ``backend.Backend.spare_pages``: no server tells at once."""
         return None
 
     def prove_writable(self, connection: Connection, target: Target) -> None:
-        """See ``database.Backend.prove_writable``."""
+        """See ``backend.Backend.prove_writable``."""
         connection.execute(sa.delete(target.table).where(sa.false()))
 
     def reclaim(self, table: str, column: str) -> Optional[int]:
-        """See ``database.Backend.reclaim``."""
+        """See ``backend.Backend.reclaim``."""
         with self.connect_to_migrate() as connection:
             target = self.find(connection, table, column)
             self.vacuum(connection, target)
@@ -216,7 +211,7 @@ class Server(abc.ABC):
 
     @abc.abstractmethod
     def find(self, connection: Connection, table: str, column: str) -> ServerTarget:
-        """See ``database.Backend.find``. The table is locked against other runs."""
+        """See ``backend.Backend.find``."""
 
     def backlog(
         self,
@@ -225,7 +220,7 @@ class Server(abc.ABC):
         searches: Sequence[Search],
         seconds: float,  # noqa: ARG002 - reading locks nobody out
     ) -> Backlog:
-        """See ``database.Backend.backlog``."""
+        """See ``backend.Backend.backlog``."""
         with self.transaction(connection, write=False):
             unreadable = count_unreadable(connection, target, searches)
             return self.stale_rows(connection, target, any_stale(searches), unreadable)
@@ -238,7 +233,7 @@ class Server(abc.ABC):
 
     @abc.abstractmethod
     def settle(self, connection: Connection) -> None:
-        """See ``database.Backend.settle``."""
+        """See ``backend.Backend.settle``."""
 
     @abc.abstractmethod
     def options(self, seconds: int) -> dict[str, object]:
@@ -261,7 +256,7 @@ class Server(abc.ABC):
         """Return what an error of the driver means, None for a bug."""
 
     @abc.abstractmethod
-    def try_lock(self, connection: Connection, table: str, identity: int) -> bool:
+    def try_lock(self, connection: Connection, target: ServerTarget) -> bool:
         """Take the table's advisory lock if it is free."""
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from geocache_cleanup import server_bounds as bounds
 from geocache_cleanup import server_text, stale
-from geocache_cleanup.database import Condition, Search
+from geocache_cleanup.backend import Condition, Search
 from geocache_cleanup.server_table import Kind, ServerTarget
 from geocache_cleanup.server_text import Column, Phrases
 

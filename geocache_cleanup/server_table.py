@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.database import Target
+from geocache_cleanup.backend import Target
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.instants import Stored
 
@@ -51,11 +51,13 @@ class ServerTarget(Target):
 
     ``ranged`` is the column, bare, as a range condition on it can use the index; None where
     the order of the index is not that of the characters' codes. ``digits`` of a second are kept.
+    ``identity`` is the server's own, where it has one.
     """
 
     kind: Kind = Kind.OTHER
     ranged: Optional["sa.sql.expression.ColumnElement[object]"] = None
     digits: int = 6
+    identity: int = 0
 
 
 def choose(relations: Sequence[Relation], wanted: str) -> Relation:

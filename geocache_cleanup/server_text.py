@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from geocache_cleanup import instants
 from geocache_cleanup import server_bounds as bounds
-from geocache_cleanup.database import Condition
+from geocache_cleanup.backend import Condition
 
 Column = sa.sql.expression.ColumnElement[Any]
 

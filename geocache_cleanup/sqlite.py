@@ -19,8 +19,8 @@ from geocache_cleanup import (
     sqlite_table,
     sqlite_wal,
 )
+from geocache_cleanup.backend import Search, Target
 from geocache_cleanup.backlog import Backlog
-from geocache_cleanup.database import Search, Target
 from geocache_cleanup.errors import ConfigError, NoInputError, PermissionRefusedError
 from geocache_cleanup.watch import Watch
 
@@ -71,7 +71,7 @@ class SQLite:
 
     @contextlib.contextmanager
     def open(self, *, write: bool) -> Iterator[Connection]:
-        """Open the file; see ``database.Backend.open``."""
+        """Open the file; see ``backend.Backend.open``."""
         self._write = write
         try:
             with self._engine.connect() as connection:
@@ -85,21 +85,15 @@ class SQLite:
 
     @contextlib.contextmanager
     def transaction(self, connection: Connection, *, write: bool) -> Iterator[None]:
-        """See ``database.Backend.transaction``."""
+        """See ``backend.Backend.transaction``."""
         self._write = write
         with connection.begin():
             yield
 
-    @contextlib.contextmanager
-    def connect(self, *, write: bool) -> Iterator[Connection]:
-        """See ``database.Backend.connect``."""
-        with self.open(write=write) as connection, self.transaction(connection, write=write):
-            yield connection
-
     def backlog(
         self, connection: Connection, target: Target, searches: Sequence[Search], seconds: float
     ) -> Backlog:
-        """See ``database.Backend.backlog``."""
+        """See ``backend.Backend.backlog``."""
         assert isinstance(target, sqlite_table.SQLiteTarget)
         sqlite_wal.prepare(sqlite_table.driver_connection(connection))
         return sqlite_backlog.find(
@@ -111,19 +105,22 @@ class SQLite:
         )
 
     def between(self, connection: Connection) -> None:
-        """See ``database.Backend.between``."""
+        """See ``backend.Backend.between``."""
         sqlite_wal.write_back(sqlite_table.driver_connection(connection), self.path)
 
     def reclaim(self, table: str, column: str) -> int:  # noqa: ARG002 - it is the file that shrinks
-        """See ``database.Backend.reclaim``."""
+        """See ``backend.Backend.reclaim``."""
         from geocache_cleanup import sqlite_reclaim  # imports what few runs need
 
         with self.open(write=True) as connection:
             raw = sqlite_table.driver_connection(connection)
             return sqlite_reclaim.reclaim(raw, self.path, lambda text: self._patiently(raw, text))
 
+    def lock(self, connection: Connection, target: Target) -> None:
+        """See ``backend.Backend.lock``: the file's own lock is held already."""
+
     def settle(self, connection: Connection) -> None:
-        """See ``database.Backend.settle``: SQLite tells only at the commit itself."""
+        """See ``backend.Backend.settle``: SQLite tells only at the commit itself."""
 
     def prove_writable(self, connection: Connection, target: Target) -> None:
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""

@@ -8,8 +8,8 @@ from typing import Any, Callable, ContextManager, Iterator, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from geocache_cleanup.backend import Condition, Search, any_stale, count_rows, count_unreadable
 from geocache_cleanup.backlog import Backlog, CountedBacklog, KeyedBacklog, Keys
-from geocache_cleanup.database import Condition, Search, any_stale, count_rows, count_unreadable
 from geocache_cleanup.sqlite_table import Column, SQLiteTarget, encoding_of
 
 Begin = Callable[[], ContextManager[None]]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import quoted_name
 
-from geocache_cleanup.database import Condition, Target
+from geocache_cleanup.backend import Condition, Target
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.instants import Stored
 
@@ -75,7 +75,7 @@ def find(connection: Connection, table: str, column: str) -> SQLiteTarget:
 
 
 def is_guarded(connection: Connection, target: Target) -> bool:
-    """See ``database.Backend.is_guarded``."""
+    """See ``backend.Backend.is_guarded``."""
     return connection.execute(_GUARDS, {"table": target.name}).first() is not None
 
 

@@ -9,7 +9,8 @@ import support
 from sqlalchemy.dialects import sqlite as dialect
 
 from geocache_cleanup import sqlite_table
-from geocache_cleanup.database import Backend, open_backend, parse_url
+from geocache_cleanup.backend import Backend, connect
+from geocache_cleanup.database import open_backend, parse_url
 from geocache_cleanup.errors import ConfigError, DataError
 from geocache_cleanup.watch import Watch
 
@@ -189,7 +190,7 @@ def test_every_statement_uses_the_index(tmp_path: Path, declared: str) -> None:
     path = tmp_path / "t.db"
     support.make_table(path, [("old", OLD), ("new", NEW)], declared)
     backend, order = backend_of(path), support.order()
-    with backend.connect(write=False) as connection:
+    with connect(backend, write=False) as connection:
         target = backend.find(connection, order.table, order.time_column)
         assert target.index == "ix_last_seen"
         searches = backend.searches(connection, target, order.cutoff, order.now, order.time_zone)
@@ -226,7 +227,7 @@ def test_which_indexes_count(tmp_path: Path, index: str, usable: bool) -> None:
     support.make_table(path, [("old", OLD), ("new", NEW)], index=False)
     make(path, index)
     backend = backend_of(path)
-    with backend.connect(write=False) as connection:
+    with connect(backend, write=False) as connection:
         assert (backend.find(connection, "geo_cache", "last_seen").index == "i") is usable
     assert support.run_here(path).deleted == 1
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from geocache_cleanup.backend import connect
 from geocache_cleanup.database import open_backend
 from geocache_cleanup.postgresql_table import PostgreSQLWords
 from geocache_cleanup.watch import Watch
@@ -176,7 +177,7 @@ def test_an_engine_without_transactions_is_told_apart(mariadb: Any, database_of:
     mariadb.query("CREATE TABLE geo_cache (ip VARCHAR(9), last_seen DATE) ENGINE=MyISAM", database)
     mariadb.query(FILL, database)
     backend = open_backend(mariadb.url(database), Watch(60))
-    with backend.connect(write=False) as connection:
+    with connect(backend, write=False) as connection:
         assert not backend.find(connection, "geo_cache", "last_seen").atomic
     url = text_of(mariadb.url(database))
     assert geocache_cleanup("migrate", url=url).status == 0
@@ -200,7 +201,7 @@ def test_the_index_is_used(server: Any, database: str, declared: str) -> None:
         "ANALYZE geo_cache" if is_postgresql(server) else "ANALYZE TABLE geo_cache", database
     )
     backend: Any = open_backend(server.url(database), Watch(60))
-    with backend.connect(write=True) as connection:
+    with connect(backend, write=True) as connection:
         target = backend.find(connection, "geo_cache", "last_seen")
         assert target.index == "ix_geocache_cleanup_geo_cache_last_seen"
         old = 946_684_800_000_000

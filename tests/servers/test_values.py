@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import instants, mysql_table
+from geocache_cleanup.backend import connect
 from geocache_cleanup.database import open_backend
 from geocache_cleanup.watch import Watch
 
@@ -130,7 +131,7 @@ def table_of(server: Any, database: str, declared: str) -> Iterator[Callable[...
     backend = open_backend(server.url(database, user=_owner(server)), Watch(math.inf))
 
     def judge(values: Sequence[Any], cutoff: int, zone: dt.tzinfo) -> tuple[set[int], set[int]]:
-        with backend.connect(write=True) as connection:
+        with connect(backend, write=True) as connection:
             connection.exec_driver_sql("DELETE FROM t")
             rows = [{"id": number, "v": value} for number, value in enumerate(values)]
             connection.execute(
@@ -277,7 +278,7 @@ def test_what_is_no_time_of_the_calendar_is_never_stale(server: Any, database: s
         server.query(statement, database)
         server.query("INSERT INTO t VALUES (9, '2020-02-29'), (10, NULL)", database)
         backend: Any = open_backend(server.url(database, user=_owner(server)), Watch(60))
-        with backend.connect(write=False) as connection:
+        with connect(backend, write=False) as connection:
             assert _judge(connection, backend, CUTOFF, dt.UTC) == ({9}, unreadable)
         server.query("DROP TABLE t", database)
 
