@@ -30,7 +30,7 @@ def of_lock(lock: Document, around: Surroundings) -> Iterator[Advice]:
 def of_ledger(ledger: Document) -> Iterator[Advice]:
     """Look at whether runs happen."""
     if not ledger["exists"]:
-        yield Advice("there is no ledger: past runs are in the journal only", MIGRATE)
+        yield Advice("no ledger is to be seen: past runs are in the journal only", MIGRATE)
         return
     last = ledger["last_run"]
     start = "systemctl start geocache-cleanup.service, then journalctl -u geocache-cleanup -x"

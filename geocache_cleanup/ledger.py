@@ -61,9 +61,17 @@ LEDGER = define(sa.MetaData())
 
 
 def exists(connection: Connection) -> bool:
-    """Tell whether the database has a ledger; raise ConfigError if its name is taken."""
+    """Tell whether the database has a ledger; raise ConfigError if its name is taken.
+
+    MariaDB and MySQL show it only to accounts with a right on it.
+    """
     inspector = sa.inspect(connection)
-    if not inspector.has_table(NAME):
+    if connection.dialect.name in {"mysql", "mariadb"}:
+        # An account with no right on it is denied a look, whether or not there is such a table.
+        is_there = NAME in inspector.get_table_names()
+    else:
+        is_there = inspector.has_table(NAME)
+    if not is_there:
         return False
     found = {column["name"] for column in inspector.get_columns(NAME)}
     if not found.issuperset(LEDGER.c.keys()):
