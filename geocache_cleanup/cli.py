@@ -12,7 +12,7 @@ from geocache_cleanup.edge import Edge, ladder, nothing_configured
 from geocache_cleanup.errors import CleanupError, Interrupted
 from geocache_cleanup.events import Event
 from geocache_cleanup.journal import Notifier
-from geocache_cleanup.recorder import Recorder
+from geocache_cleanup.metrics.recorder import Recorder
 
 if TYPE_CHECKING:
     from geocache_cleanup.backend import Backend
@@ -173,7 +173,10 @@ def check(
 
 
 def _check(edge: Edge, *, as_json: bool) -> None:
-    from geocache_cleanup import render_check, report  # for people: a nightly run needs neither
+    from geocache_cleanup.report import (
+        document as report,  # for people: a nightly run needs neither
+    )
+    from geocache_cleanup.report import render_check  # for people: a nightly run needs neither
 
     url = edge.database_url()
     document: Mapping[str, Any] = {}
@@ -198,7 +201,8 @@ def history(
     """Show past runs from the ledger."""
     edge = Edge(context.params, {}, context.args)
     with ladder(edge):
-        from geocache_cleanup import render, report  # see _check
+        from geocache_cleanup.report import document as report  # see _check
+        from geocache_cleanup.report import render  # see _check
 
         url = edge.database_url()
         rows = [] if nothing_configured(edge) else report.past_runs(edge, url, limit)

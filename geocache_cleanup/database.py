@@ -40,15 +40,15 @@ def open_backend(url: URL, watch: "Watch", *, create: bool = False) -> "Backend"
     Raise ConfigError for an engine that is not supported, NoInputError for a missing file.
     """
     if url.get_backend_name() == "sqlite":
-        from geocache_cleanup.sqlite import SQLite  # only the engine in use is imported
+        from geocache_cleanup.sqlite.backend import SQLite  # only the engine in use is imported
 
         return SQLite.from_url(url, watch, create=create)
     if url.get_backend_name() == "postgresql":
-        from geocache_cleanup.postgresql import PostgreSQL
+        from geocache_cleanup.server.postgresql import PostgreSQL
 
         return PostgreSQL(url, watch)
     if url.get_backend_name() in {"mysql", "mariadb"}:
-        from geocache_cleanup.mysql import MySQL
+        from geocache_cleanup.server.mysql import MySQL
 
         return MySQL(url, watch)
     raise ConfigError(

@@ -18,12 +18,12 @@ from sqlalchemy.sql.expression import quoted_name
 from sqlalchemy.types import TypeEngine
 
 from alembic import command
-from geocache_cleanup import server_index
 from geocache_cleanup.backend import Backend, connect
 from geocache_cleanup.database import open_backend, parse_url
 from geocache_cleanup.errors import ConfigError
-from geocache_cleanup.server import Server
-from geocache_cleanup.server_table import ServerTarget
+from geocache_cleanup.server import index as server_index
+from geocache_cleanup.server.backend import Server
+from geocache_cleanup.server.table import ServerTarget
 from geocache_cleanup.settings import SETTINGS
 from geocache_cleanup.watch import Watch
 

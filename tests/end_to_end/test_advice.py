@@ -56,7 +56,7 @@ FUTURE = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+{}')"
     ("change", "finding", "remedy"),
     [
         ("DROP INDEX ix_last_seen", "no index leads with last_seen", "migrate"),
-        ("DROP TABLE geocache_cleanup_runs", "there is no ledger", "migrate"),
+        ("DROP TABLE geocache_cleanup_runs", "no ledger", "migrate"),
         ("DELETE FROM geocache_cleanup_runs", "no run of this table has ever", "systemctl start"),
         (INSERT.format("'12:00'"), "cannot be read: 1;", "examples above"),
         (INSERT.format("NULL"), "without a time in last_seen: 1;", "IS NULL"),

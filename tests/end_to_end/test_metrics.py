@@ -12,7 +12,7 @@ import pytest
 import support
 from prometheus_client.parser import text_string_to_metric_families
 
-from geocache_cleanup import metrics
+from geocache_cleanup.metrics import file as metrics
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 

@@ -19,7 +19,7 @@ import geocache_cleanup.cli
 import geocache_cleanup.database
 import geocache_cleanup.migrate
 import geocache_cleanup.prune
-import geocache_cleanup.sqlite
+import geocache_cleanup.sqlite.backend
 
 
 def become(request: dict[str, Any]) -> None:

@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup import instants, mysql_table
+from geocache_cleanup import instants
 from geocache_cleanup.backend import connect
 from geocache_cleanup.database import open_backend
+from geocache_cleanup.server import mysql_table
 from geocache_cleanup.watch import Watch
 
 CUTOFF = instants.of_datetime(dt.datetime(2026, 6, 3, 12, 0, tzinfo=dt.UTC))

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import support
 
-from geocache_cleanup import metrics
 from geocache_cleanup.errors import ExitStatus
 from geocache_cleanup.events import Event
+from geocache_cleanup.metrics import file as metrics
 from geocache_cleanup.settings import SETTINGS
 
 TOP = Path(__file__).parents[2]

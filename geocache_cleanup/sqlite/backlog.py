@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from geocache_cleanup.backend import Condition, Search, any_stale, count_rows, count_unreadable
 from geocache_cleanup.backlog import Backlog, CountedBacklog, KeyedBacklog, Keys
-from geocache_cleanup.sqlite_table import Column, SQLiteTarget, encoding_of
+from geocache_cleanup.sqlite.table import Column, SQLiteTarget, encoding_of
 
 Begin = Callable[[], ContextManager[None]]
 

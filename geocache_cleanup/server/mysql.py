@@ -11,12 +11,12 @@ from typing import Any, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from geocache_cleanup import mysql_guards, mysql_table, server_errors
 from geocache_cleanup.backend import Condition, Search, Target, count_rows
 from geocache_cleanup.backlog import Backlog, CountedBacklog
 from geocache_cleanup.errors import CleanupError, ConfigError
-from geocache_cleanup.server import Mode, Server, lock_seconds, one_line
-from geocache_cleanup.server_table import ServerTarget
+from geocache_cleanup.server import errors, mysql_guards, mysql_table
+from geocache_cleanup.server.backend import Mode, Server, lock_seconds, one_line
+from geocache_cleanup.server.table import ServerTarget
 from geocache_cleanup.watch import Watch
 
 _SOCKET = "/run/mysqld/mysqld.sock"
@@ -24,10 +24,10 @@ _SOCKET = "/run/mysqld/mysqld.sock"
 _GRACE_SECONDS = 5
 # Errors with a number that says nothing, told by their words.
 _WORDS = {
-    "writeset size exceeded": server_errors.TOO_LARGE,
-    "wsrep_max_ws": server_errors.TOO_LARGE,
-    "WSREP": server_errors.CONFLICT,
-    "wsrep": server_errors.CONFLICT,
+    "writeset size exceeded": errors.TOO_LARGE,
+    "wsrep_max_ws": errors.TOO_LARGE,
+    "WSREP": errors.CONFLICT,
+    "wsrep": errors.CONFLICT,
 }
 MISLEADING = {1105, 1180}
 
@@ -144,11 +144,11 @@ class MySQL(Server):
         """See ``Server.explain``."""
         number = error.args[0] if error.args else None
         said = one_line(str(error.args[1] if len(error.args) > 1 else error))
-        meaning = server_errors.ERRNOS.get(number) if isinstance(number, int) else None
+        meaning = errors.ERRNOS.get(number) if isinstance(number, int) else None
         if number in MISLEADING:
             meaning = next((found for words, found in _WORDS.items() if words in said), None)
         if meaning is None and type(error).__name__ == "InterfaceError":
-            meaning = server_errors.LOST
+            meaning = errors.LOST
         return meaning.explain(f"{said} ({number})") if meaning else None
 
     def try_lock(self, connection: Connection, target: ServerTarget) -> bool:

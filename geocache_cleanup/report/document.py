@@ -6,10 +6,12 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
-from geocache_cleanup import __version__, advice, instants, metrics, timer
+from geocache_cleanup import __version__, instants
 from geocache_cleanup.edge import Edge
 from geocache_cleanup.errors import CleanupError, DeadlineError
-from geocache_cleanup.finding import Surroundings
+from geocache_cleanup.metrics import file as metrics
+from geocache_cleanup.report import advice, timer
+from geocache_cleanup.report.finding import Surroundings
 from geocache_cleanup.watch import Portion
 
 if TYPE_CHECKING:
@@ -70,9 +72,9 @@ def examine(edge: Edge, url: "URL", document: dict[str, Any]) -> None:
 def _connect(
     backend: "Backend", url: "URL", order: "Order", document: dict[str, Any]
 ) -> Sequence[Mapping[str, object]]:
-    from geocache_cleanup import connection as work
     from geocache_cleanup import ledger
     from geocache_cleanup.backend import connect
+    from geocache_cleanup.report import connection as work
 
     with connect(backend, write=False) as connection:
         document["connection"] = dataclasses.asdict(work.describe(connection, url))
@@ -87,8 +89,8 @@ def _connect(
 def _examine_table(
     edge: Edge, url: "URL", backend: "Backend", order: "Order", document: dict[str, Any]
 ) -> None:
-    from geocache_cleanup import check as work
     from geocache_cleanup.database import open_backend
+    from geocache_cleanup.report import check as work
 
     table = work.describe(backend, order)
     document["table"] = dataclasses.asdict(table)
@@ -110,7 +112,7 @@ def _rehearse(
     document: dict[str, Any],
     past: Sequence[Mapping[str, object]],
 ) -> None:
-    from geocache_cleanup import check as work
+    from geocache_cleanup.report import check as work
 
     rehearsal = work.rehearse(backend, order, edge.watch)
     document["would_delete"] = rehearsal.result.deleted

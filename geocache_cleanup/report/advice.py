@@ -2,8 +2,8 @@
 
 from typing import Callable, Iterator, Sequence
 
-from geocache_cleanup.advice_runs import of_ledger, of_lock, of_timers
-from geocache_cleanup.finding import MIGRATE, Advice, Document, Surroundings
+from geocache_cleanup.report.advice_runs import of_ledger, of_lock, of_timers
+from geocache_cleanup.report.finding import MIGRATE, Advice, Document, Surroundings
 
 
 def advise(document: Document, around: Surroundings) -> Sequence[Advice]:

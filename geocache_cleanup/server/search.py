@@ -6,11 +6,12 @@ from typing import Callable, Iterable, Optional, Protocol, Sequence, Union
 
 import sqlalchemy as sa
 
-from geocache_cleanup import server_bounds as bounds
-from geocache_cleanup import server_text, stale
+from geocache_cleanup import stale
 from geocache_cleanup.backend import Condition, Search
-from geocache_cleanup.server_table import Kind, ServerTarget
-from geocache_cleanup.server_text import Column, Phrases
+from geocache_cleanup.server import bounds
+from geocache_cleanup.server import text as server_text
+from geocache_cleanup.server.table import Kind, ServerTarget
+from geocache_cleanup.server.text import Column, Phrases
 
 _INT64_MAX = 2**63 - 1
 _SCALES = {digits: 10 ** (6 - digits) for digits in range(7)}

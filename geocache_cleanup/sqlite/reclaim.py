@@ -8,8 +8,8 @@ import tempfile
 import time
 from typing import Callable
 
-from geocache_cleanup import sqlite_errors
 from geocache_cleanup.errors import StorageError
+from geocache_cleanup.sqlite import errors
 
 Execute = Callable[[str], None]
 
@@ -48,7 +48,7 @@ def _check_room(raw: sqlite3.Connection, path: str) -> None:
     """See "The VACUUM command" in SQLite's manual: up to twice the size of the file is needed."""
     pages = _number(raw, "page_count") - _number(raw, "freelist_count")
     needed = pages * _number(raw, "page_size")
-    here, elsewhere = sqlite_errors.directory(path), tempfile.gettempdir()
+    here, elsewhere = errors.directory(path), tempfile.gettempdir()
     same = os.stat(here).st_dev == os.stat(elsewhere).st_dev
     for directory, times in ((here, 2 if same else 1), (elsewhere, 1)):
         free = shutil.disk_usage(directory).free

@@ -6,7 +6,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 from geocache_cleanup import ledger, prune
 from geocache_cleanup.backend import Backend
-from geocache_cleanup.tally import Counts, Tally
+from geocache_cleanup.report.tally import Counts, Tally
 from geocache_cleanup.watch import Watch
 
 # Where no past run tells: SQLite took 4.5 seconds for 300,000 indexed rows of a million, on a
@@ -18,7 +18,7 @@ _LEAST_ROWS = 1_000
 
 @dataclass(frozen=True)
 class TableReport:
-    """What the table is; what it holds is in ``tally.Counts``."""
+    """What the table is; what it holds is in ``report.tally.Counts``."""
 
     table: str
     time_column: str

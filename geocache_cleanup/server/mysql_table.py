@@ -9,7 +9,7 @@ from sqlalchemy.sql.expression import quoted_name
 from geocache_cleanup.backend import Condition, Target
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.instants import Stored
-from geocache_cleanup.server_table import (
+from geocache_cleanup.server.table import (
     NATIVE,
     Kind,
     Relation,
@@ -21,7 +21,7 @@ from geocache_cleanup.server_table import (
     quoted,
     read_values,
 )
-from geocache_cleanup.server_text import Column
+from geocache_cleanup.server.text import Column
 
 _TYPES = {
     Kind.MOMENT: ("timestamp",),
@@ -74,7 +74,7 @@ _INDEXES = sa.text(
 
 
 class MySQLWords:
-    """See ``server_search.Words``."""
+    """See ``server.search.Words``."""
 
     def literal(self, kind: Kind, text: str) -> Column:
         """Write a constant with its type, so that every driver sends it alike."""
@@ -95,25 +95,25 @@ class MySQLWords:
         return sa.func.coalesce(sa.func.day(column).between(1, last), sa.false())
 
     def text(self, column: Column) -> Column:
-        """See ``server_text.Phrases.text``."""
+        """See ``server.text.Phrases.text``."""
         converted = sa.func.convert(column.op("USING")(sa.literal_column("utf8mb4")))
         return sa.collate(converted, "utf8mb4_bin")
 
     def matches(self, text: Column, pattern: str, *, whole: bool = True) -> Condition:
-        """See ``server_text.Phrases.matches``."""
+        """See ``server.text.Phrases.matches``."""
         literal: Column = sa.literal_column(f"'{pattern}{_END if whole else ''}'")
         return text.op("REGEXP", is_comparison=True)(literal)
 
     def days(self, date: Column) -> Column:
-        """See ``server_text.Phrases.days``."""
+        """See ``server.text.Phrases.days``."""
         return sa.func.to_days(date, type_=sa.BigInteger) - sa.literal_column(str(_EPOCH_DAY))
 
     def whole(self, digits: Column) -> Column:
-        """See ``server_text.Phrases.whole``."""
+        """See ``server.text.Phrases.whole``."""
         return sa.cast(digits, sa.BigInteger)
 
     def decimal(self, number: Column) -> Column:
-        """See ``server_text.Phrases.decimal``."""
+        """See ``server.text.Phrases.decimal``."""
         return sa.cast(number, sa.Numeric(65, 30))
 
 

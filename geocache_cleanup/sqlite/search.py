@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from geocache_cleanup import instants, stale
 from geocache_cleanup.backend import Condition, Search, Target
-from geocache_cleanup.sqlite_table import Column, driver_connection, encoding_of
+from geocache_cleanup.sqlite.table import Column, driver_connection, encoding_of
 
 # Text that strftime() writes from itself is proved to be a valid time: the two formats most in
 # use need no reading in Python. The first names UTC, the second leaves the zone open.

@@ -9,7 +9,7 @@ from sqlalchemy.sql.expression import quoted_name
 from geocache_cleanup.backend import Condition, Target
 from geocache_cleanup.errors import PermissionRefusedError
 from geocache_cleanup.instants import Stored
-from geocache_cleanup.server_table import (
+from geocache_cleanup.server.table import (
     NATIVE,
     Kind,
     Relation,
@@ -21,7 +21,7 @@ from geocache_cleanup.server_table import (
     quoted,
     read_values,
 )
-from geocache_cleanup.server_text import Column
+from geocache_cleanup.server.text import Column
 
 _TYPES = {
     Kind.MOMENT: ("timestamptz",),
@@ -116,7 +116,7 @@ _MAY_VACUUM = sa.text(
 
 
 class PostgreSQLWords:
-    """See ``server_search.Words``."""
+    """See ``server.search.Words``."""
 
     def literal(self, kind: Kind, text: str) -> Column:
         """Write a constant with its type, so that every driver sends it alike."""
@@ -138,24 +138,24 @@ class PostgreSQLWords:
         return None
 
     def text(self, column: Column) -> Column:
-        """See ``server_text.Phrases.text``."""
+        """See ``server.text.Phrases.text``."""
         return sa.collate(sa.cast(column, sa.Text), "C")
 
     def matches(self, text: Column, pattern: str, *, whole: bool = True) -> Condition:
-        """See ``server_text.Phrases.matches``."""
+        """See ``server.text.Phrases.matches``."""
         return text.op("~", is_comparison=True)(sa.literal_column(f"'{pattern}{'$' * whole}'"))
 
     def days(self, date: Column) -> Column:
-        """See ``server_text.Phrases.days``."""
+        """See ``server.text.Phrases.days``."""
         days = sa.cast(date, sa.Date).op("-")(sa.literal_column("DATE '1970-01-01'"))
         return sa.cast(days, sa.BigInteger)
 
     def whole(self, digits: Column) -> Column:
-        """See ``server_text.Phrases.whole``."""
+        """See ``server.text.Phrases.whole``."""
         return sa.cast(digits, sa.BigInteger)
 
     def decimal(self, number: Column) -> Column:
-        """See ``server_text.Phrases.decimal``."""
+        """See ``server.text.Phrases.decimal``."""
         return sa.cast(number, sa.Numeric)
 
 

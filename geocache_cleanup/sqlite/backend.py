@@ -12,16 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
-from geocache_cleanup import (
-    sqlite_backlog,
-    sqlite_errors,
-    sqlite_search,
-    sqlite_table,
-    sqlite_wal,
-)
 from geocache_cleanup.backend import Search, Target
 from geocache_cleanup.backlog import Backlog
 from geocache_cleanup.errors import ConfigError, NoInputError, PermissionRefusedError
+from geocache_cleanup.sqlite import backlog, errors, search, wal
+from geocache_cleanup.sqlite import table as sqlite_table
 from geocache_cleanup.watch import Watch
 
 # SQLite's own wait answers no signal, and asks ever less often: an application that writes
@@ -40,7 +35,7 @@ class SQLite:
     """One SQLite database file."""
 
     find = staticmethod(sqlite_table.find)
-    searches = staticmethod(sqlite_search.searches)
+    searches = staticmethod(search.searches)
     deletion = staticmethod(sqlite_table.deletion)
     values = staticmethod(sqlite_table.values)
     spare_pages = staticmethod(sqlite_table.spare_pages)
@@ -79,7 +74,7 @@ class SQLite:
         except (sqlite3.Error, sa.exc.DBAPIError) as error:
             self._explain(error)
         except UnicodeDecodeError:  # sqlite3 fails to decode the message about a damaged schema
-            raise sqlite_errors.damaged_schema(self.path) from None
+            raise errors.damaged_schema(self.path) from None
         finally:
             self._engine.dispose()
 
@@ -95,8 +90,8 @@ class SQLite:
     ) -> Backlog:
         """See ``backend.Backend.backlog``."""
         assert isinstance(target, sqlite_table.SQLiteTarget)
-        sqlite_wal.prepare(sqlite_table.driver_connection(connection))
-        return sqlite_backlog.find(
+        wal.prepare(sqlite_table.driver_connection(connection))
+        return backlog.find(
             connection,
             lambda: self.transaction(connection, write=False),
             target,
@@ -106,15 +101,15 @@ class SQLite:
 
     def between(self, connection: Connection) -> None:
         """See ``backend.Backend.between``."""
-        sqlite_wal.write_back(sqlite_table.driver_connection(connection), self.path)
+        wal.write_back(sqlite_table.driver_connection(connection), self.path)
 
     def reclaim(self, table: str, column: str) -> int:  # noqa: ARG002 - it is the file that shrinks
         """See ``backend.Backend.reclaim``."""
-        from geocache_cleanup import sqlite_reclaim  # imports what few runs need
+        from geocache_cleanup.sqlite import reclaim  # imports what few runs need
 
         with self.open(write=True) as connection:
             raw = sqlite_table.driver_connection(connection)
-            return sqlite_reclaim.reclaim(raw, self.path, lambda text: self._patiently(raw, text))
+            return reclaim.reclaim(raw, self.path, lambda text: self._patiently(raw, text))
 
     def lock(self, connection: Connection, target: Target) -> None:
         """See ``backend.Backend.lock``: the file's own lock is held already."""
@@ -127,9 +122,9 @@ class SQLite:
         connection.execute(sa.delete(target.table).where(sa.false()))
         journal = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
         # Only the first change would make this journal, and tell that it cannot be made.
-        if journal == "delete" and not os.access(sqlite_errors.directory(self.path), os.W_OK):
+        if journal == "delete" and not os.access(errors.directory(self.path), os.W_OK):
             raise PermissionRefusedError(
-                f"no permission to write the directory of {self.path!r}", sqlite_errors.AS_OWNER
+                f"no permission to write the directory of {self.path!r}", errors.AS_OWNER
             )
 
     def _open(self) -> sqlite3.Connection:
@@ -140,7 +135,7 @@ class SQLite:
         connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
         if is_new and os.geteuid() == 0:
             # What root makes in the directory of a service belongs to that service.
-            owner = os.stat(sqlite_errors.directory(self.path))
+            owner = os.stat(errors.directory(self.path))
             os.chown(self.path, owner.st_uid, owner.st_gid)
         self._watch.ending = False
         connection.set_progress_handler(self._watch.over, _INSTRUCTIONS_PER_LOOK)
@@ -176,7 +171,7 @@ class SQLite:
             try:
                 raw.execute(statement).fetchall()
             except sqlite3.OperationalError as error:
-                if sqlite_errors.primary_code(error) != sqlite3.SQLITE_BUSY or self._watch.over():
+                if errors.primary_code(error) != sqlite3.SQLITE_BUSY or self._watch.over():
                     raise
                 time.sleep(_SECONDS_BETWEEN_TRIES)
             else:
@@ -186,8 +181,8 @@ class SQLite:
         """Raise what an error of SQLite means to the admin; a bug stays what it is."""
         original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         assert isinstance(original, BaseException)
-        code = sqlite_errors.primary_code(original)
-        explained = sqlite_errors.explain(original, self.path)
+        code = errors.primary_code(original)
+        explained = errors.explain(original, self.path)
         # Where it is the end of a commit that fails, such as giving up the lock, the rows are gone.
         if explained and self._committing and code == sqlite3.SQLITE_IOERR:
             raise explained.of_commit()

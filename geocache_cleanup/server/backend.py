@@ -12,18 +12,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
-from geocache_cleanup import drivers, server_errors, server_search
 from geocache_cleanup.backend import Condition, Search, Target, any_stale, count_unreadable
 from geocache_cleanup.backlog import Backlog
-from geocache_cleanup.canceller import Canceller, call_interruptibly
 from geocache_cleanup.errors import CleanupError, ConfigError, TemporaryError, UnavailableError
-from geocache_cleanup.server_table import ServerTarget
+from geocache_cleanup.server import drivers, errors
+from geocache_cleanup.server import search as server_search
+from geocache_cleanup.server.canceller import Canceller, call_interruptibly
+from geocache_cleanup.server.table import ServerTarget
 from geocache_cleanup.watch import Watch
 
 # Waiting for a lock ends a little earlier than the run, to be told from other slowness.
 _LOCK_SHARE = 0.8
 _LONGEST_SECONDS = 86_400
-_UNUSABLE = server_errors.BAD_URL.explain("")
+_UNUSABLE = errors.BAD_URL.explain("")
 
 
 class Mode(enum.Enum):

@@ -10,8 +10,8 @@ from typing import Any, Optional, Protocol
 import sqlalchemy as sa
 
 from geocache_cleanup import instants
-from geocache_cleanup import server_bounds as bounds
 from geocache_cleanup.backend import Condition
+from geocache_cleanup.server import bounds
 
 Column = sa.sql.expression.ColumnElement[Any]
 

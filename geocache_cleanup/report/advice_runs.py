@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Iterator, Optional
 
-from geocache_cleanup.finding import MIGRATE, Advice, Document, Surroundings
+from geocache_cleanup.report.finding import MIGRATE, Advice, Document, Surroundings
 
 _LATE_DAYS = 2
 _LONG_SECONDS = 5

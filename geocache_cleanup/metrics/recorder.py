@@ -4,10 +4,11 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 
-from geocache_cleanup import instants, metrics
+from geocache_cleanup import instants
 from geocache_cleanup.edge import Edge
 from geocache_cleanup.errors import CleanupError, ExitStatus
 from geocache_cleanup.events import Event
+from geocache_cleanup.metrics import file as metrics
 from geocache_cleanup.watch import Watch
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Recorder:
 
         def look() -> Optional[int]:
             from geocache_cleanup.database import open_backend
-            from geocache_cleanup.oldest import find_oldest
+            from geocache_cleanup.metrics.oldest import find_oldest
 
             return find_oldest(open_backend(url, Watch(_LOOK_SECONDS)), order)
 

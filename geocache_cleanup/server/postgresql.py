@@ -5,12 +5,12 @@ from typing import Any, Optional, Sequence
 
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup import postgresql_table, server_errors
 from geocache_cleanup.backend import Condition, Target
 from geocache_cleanup.backlog import Backlog, KeyedBacklog, Keys
 from geocache_cleanup.errors import CleanupError
-from geocache_cleanup.server import Mode, Server, lock_seconds, one_line
-from geocache_cleanup.server_table import ServerTarget
+from geocache_cleanup.server import errors, postgresql_table
+from geocache_cleanup.server.backend import Mode, Server, lock_seconds, one_line
+from geocache_cleanup.server.table import ServerTarget
 
 # The first half of the advisory lock's key; the second is the table's own number.
 _LOCK_CLASS = 0x67656F63
@@ -96,7 +96,7 @@ class PostgreSQL(Server):
         state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
         diagnosis = getattr(error, "diag", None)
         said = getattr(diagnosis, "message_primary", None) or one_line(str(error))
-        meaning = server_errors.of_sqlstate(state)
+        meaning = errors.of_sqlstate(state)
         if meaning is None and state is None:
             meaning = _by_words(error, said)
         return meaning.explain(said) if meaning else None
@@ -108,14 +108,14 @@ class PostgreSQL(Server):
         return bool(connection.exec_driver_sql(statement).scalar_one())
 
 
-def _by_words(error: Exception, said: str) -> Optional[server_errors.Meaning]:
-    for words, meaning in server_errors.POSTGRESQL_WORDS.items():
+def _by_words(error: Exception, said: str) -> Optional[errors.Meaning]:
+    for words, meaning in errors.POSTGRESQL_WORDS.items():
         if words in said:
             return meaning
     kind = type(error).__name__
     if kind == "InterfaceError" or ("connection" in said and "SSL" in said):
-        return server_errors.LOST
-    return server_errors.UNREACHABLE if kind in {"OperationalError", "ConnectionTimeout"} else None
+        return errors.LOST
+    return errors.UNREACHABLE if kind in {"OperationalError", "ConnectionTimeout"} else None
 
 
 def _milliseconds(seconds: float) -> int:

@@ -1,0 +1,1 @@
+"""What people and monitoring ask: check and history."""

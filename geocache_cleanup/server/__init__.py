@@ -1,0 +1,1 @@
+"""Database servers: PostgreSQL, MariaDB and MySQL."""
