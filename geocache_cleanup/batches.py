@@ -10,7 +10,8 @@ from geocache_cleanup import ledger, prune
 from geocache_cleanup.backend import Backend, Target, count_rows
 from geocache_cleanup.backlog import Backlog
 from geocache_cleanup.errors import CleanupError, DeadlineError, Interrupted, Partial
-from geocache_cleanup.prune import SILENT, Order, Progress, Result, check_share, freed, record
+from geocache_cleanup.order import Order, Result
+from geocache_cleanup.prune import SILENT, Progress, check_share, freed, record
 from geocache_cleanup.watch import Watch
 
 _FIRST_ROWS = 500

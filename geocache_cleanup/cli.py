@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional
 import typer
 
 from geocache_cleanup import __version__, instants, options
-from geocache_cleanup.edge import Edge, ladder, nothing_configured
+from geocache_cleanup.edge import Edge, nothing_configured
 from geocache_cleanup.errors import CleanupError, Interrupted
 from geocache_cleanup.events import Event
 from geocache_cleanup.journal import Notifier
+from geocache_cleanup.ladder import ladder
 from geocache_cleanup.metrics.recorder import Recorder
 
 if TYPE_CHECKING:
     from geocache_cleanup.backend import Backend
-    from geocache_cleanup.prune import Result
+    from geocache_cleanup.order import Result
 
 # Seconds that systemd grants on top of --timeout, for the start-up and the roll-back.
 _GRACE = 60
@@ -92,8 +93,9 @@ def _run(edge: Edge, recorder: Recorder, *, dry_run: bool, run_id: str) -> None:
     recorder.prepare()
     if nothing_configured(edge):
         return
-    from geocache_cleanup import batches, prune  # these import SQLAlchemy
+    from geocache_cleanup import batches  # here and below: these import SQLAlchemy
     from geocache_cleanup.database import open_backend
+    from geocache_cleanup.order import Order
     from geocache_cleanup.progress import ShownProgress
 
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
@@ -104,7 +106,7 @@ def _run(edge: Edge, recorder: Recorder, *, dry_run: bool, run_id: str) -> None:
     def started() -> None:
         edge.emit(Event.STARTED, "debug", f"Looking for {rows}")
 
-    order = prune.Order.of(settings, dry_run=dry_run, run_id=run_id)
+    order = Order.of(settings, dry_run=dry_run, run_id=run_id)
     recorder.prepare_look(url, order)
     backend = open_backend(url, edge.watch)
     with ShownProgress(rows, started, notifier, edge.terminal) as progress:

@@ -44,11 +44,11 @@ def open_backend(url: URL, watch: "Watch", *, create: bool = False) -> "Backend"
 
         return SQLite.from_url(url, watch, create=create)
     if url.get_backend_name() == "postgresql":
-        from geocache_cleanup.server.postgresql import PostgreSQL
+        from geocache_cleanup.postgresql.backend import PostgreSQL
 
         return PostgreSQL(url, watch)
     if url.get_backend_name() in {"mysql", "mariadb"}:
-        from geocache_cleanup.server.mysql import MySQL
+        from geocache_cleanup.mysql.backend import MySQL
 
         return MySQL(url, watch)
     raise ConfigError(

@@ -1,22 +1,13 @@
-"""The edge of a command: settings in, events and an exit status out, one ladder of errors."""
+"""The edge of a command: settings in, events out."""
 
-import contextlib
-import dataclasses
 import datetime as dt
 import os
 import re
 import sys
-import traceback
 import urllib.parse
-from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, Sequence, TextIO
-
-import typer
+from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence, TextIO
 
 from geocache_cleanup.errors import (
-    CleanupError,
-    ExitStatus,
-    Interrupted,
-    Partial,
     SettingsError,
 )
 from geocache_cleanup.events import Event
@@ -36,7 +27,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 _SECRET_KEY = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
-_BUG_HINT = "this is a bug in geocache-cleanup; please report it with this event"
 
 
 class Edge:
@@ -54,7 +44,9 @@ class Edge:
         self.fields = dict(fields)
         self.secrets: set[str] = set()
         self.watch = Watch(float("inf"))
-        self.watchdog = Watchdog(self.watch, lambda: _give_up(self))
+        # What ends the process when it does not end itself; the ladder knows how.
+        self.give_up: Callable[[], None] = lambda: None
+        self.watchdog = Watchdog(self.watch)
         self.given: Mapping[str, Given] = {}
         # Told of each event before it is logged; returns what went wrong with that, if anything.
         self.observe: Callable[[Event, Mapping[str, object]], Optional[str]] = lambda *_: None
@@ -92,7 +84,7 @@ class Edge:
         if (
             url.get_backend_name() == "sqlite"
         ):  # a server is asked to stop, and cut off if it does not
-            self.watchdog.start()
+            self.watchdog.start(self.give_up)
         return url
 
     def shown_settings(self) -> Sequence[Mapping[str, object]]:
@@ -147,105 +139,3 @@ def nothing_configured(edge: Edge) -> bool:
     except OSError:
         return False  # a run reports what is wrong with it
     return False
-
-
-@contextlib.contextmanager
-def ladder(edge: Edge) -> Iterator[None]:
-    """Turn whatever ends a command into one event and its exit status."""
-    try:
-        edge.watch.listen()
-        edge.load()
-        yield
-    except (typer.Exit, BrokenPipeError):
-        raise  # a reader such as head that has seen enough is no failure of ours
-    except Interrupted as stop:
-        _fail_softly(edge, stop)
-    except CleanupError as error:
-        _fail(edge, error.status, error.reason, error.hint, error)
-    except OSError as error:
-        reason = f"reading or writing failed: {error}"
-        _fail(edge, ExitStatus.IOERR, reason, "see where the output goes, and df", error)
-    except Exception as error:  # noqa: BLE001 - a bug has to leave an event too
-        text = "".join(traceback.format_exception(error))
-        reason = f"{type(error).__name__}: {error}"
-        _fail(edge, ExitStatus.SOFTWARE, reason, _BUG_HINT, error, traceback=edge.redact(text))
-    finally:
-        edge.watchdog.stop()
-        edge.watch.ignore()
-
-
-def _give_up(edge: Edge) -> None:
-    """End the process, whatever it waits for: SQLite undoes what is not committed."""
-    try:
-        error = edge.watch.too_late()
-        if edge.watch.ending or edge.settings.batch_seconds:
-            error = error.of_commit()
-        _fail(edge, error.status, error.reason, error.hint, error)
-    finally:
-        os._exit(ExitStatus.TEMPFAIL)
-
-
-def _fail_softly(edge: Edge, stop: Interrupted) -> None:
-    edge.emit(
-        Event.INTERRUPTED,
-        "warning",
-        f"Stopped by {stop.signal_name}; {_outcome(stop.partial)}",
-        signal=stop.signal_name,
-        **_done(edge, stop.partial),
-    )
-    # systemctl stop sends SIGTERM: that must leave no failed unit behind.
-    raise typer.Exit(ExitStatus.OK if stop.signal_name == "SIGTERM" else ExitStatus.SIGINT)
-
-
-def _fail(
-    edge: Edge,
-    status: ExitStatus,
-    reason: str,
-    hint: str,
-    error: BaseException,
-    **fields: object,
-) -> None:
-    reason = edge.redact(reason)
-    partial, in_doubt = None, False
-    if isinstance(error, CleanupError):
-        partial, in_doubt = error.partial, error.in_doubt
-    if partial and not in_doubt:
-        reason += f"; {_outcome(partial)}"
-    if isinstance(error, SettingsError):
-        fields["problems"] = list(error.problems)
-    edge.emit(
-        Event.FAILED,
-        "error",
-        f"Failed: {reason}",
-        **_done(edge, partial, unknown=in_doubt),
-        exit_status=int(status),
-        reason=reason,
-        hint=hint,
-        retryable=status.retryable,
-        **fields,
-    )
-    raise typer.Exit(int(status))
-
-
-def _outcome(partial: Optional[Partial]) -> str:
-    if partial is None or not partial.batches:
-        return "nothing was deleted"
-    return (
-        f"{partial.deleted} rows were deleted in {partial.batches} batches, "
-        f"{partial.remaining} remain"
-    )
-
-
-def _done(edge: Edge, partial: Optional[Partial], *, unknown: bool = False) -> Mapping[str, object]:
-    """Return what a run that ended early did: nothing, or some batches, in so many seconds.
-
-    Where it is ``unknown`` whether the last commit took effect, the numbers are None.
-    """
-    if "run_id" not in edge.fields:
-        return {}
-    done: dict[str, Optional[int]] = {"deleted": 0, "unreadable": 0, "batches": 0}
-    if partial is not None:
-        done = dataclasses.asdict(partial)
-    if unknown:
-        done = dict.fromkeys(done)
-    return {**done, "duration_seconds": round(edge.watch.elapsed, 3)}

@@ -18,26 +18,25 @@ _ASLEEP_OFTEN = 8
 
 
 class Watchdog:
-    """Calls ``bite`` in a thread of its own when the deadline is well past."""
+    """Looks at a watch from a thread of its own, until it is stopped."""
 
-    def __init__(self, watch: Watch, bite: Callable[[], None]) -> None:
-        """Take what to look at and what to call; nothing happens before ``start``."""
+    def __init__(self, watch: Watch) -> None:
+        """Take what to look at; nothing happens before ``start``."""
         self._watch = watch
-        self._bite = bite
         self._stopped = threading.Event()
         # Told to stop by what it bites, too.
         self._biting = threading.RLock()
 
-    def start(self) -> None:
-        """Begin to look."""
-        threading.Thread(target=self._guard, daemon=True).start()
+    def start(self, bite: Callable[[], None]) -> None:
+        """Begin to look; ``bite`` is called in that thread once the deadline is well past."""
+        threading.Thread(target=self._guard, args=(bite,), daemon=True).start()
 
     def stop(self) -> None:
         """Look no more: how the command ends is decided. Never return if that is too late."""
         with self._biting:
             self._stopped.set()
 
-    def _guard(self) -> None:
+    def _guard(self, bite: Callable[[], None]) -> None:
         asleep, seconds = 0, self._seconds()
         while not self._stopped.wait(seconds):
             seconds = max(self._seconds(), _SECONDS_BETWEEN_LOOKS)
@@ -48,7 +47,7 @@ class Watchdog:
             if not self._watch.ending or asleep >= _ASLEEP_OFTEN:
                 with self._biting:
                     if not self._stopped.is_set():
-                        self._bite()
+                        bite()
                 return
 
     def _seconds(self) -> float:

@@ -16,9 +16,10 @@ from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
 
 import pytest
 
-from geocache_cleanup import batches, prune
+from geocache_cleanup import batches
 from geocache_cleanup.database import open_backend, parse_url
 from geocache_cleanup.instants import read_instant
+from geocache_cleanup.order import Order, Result
 from geocache_cleanup.watch import Watch
 
 _CAP_SYS_ADMIN = 21  # see capabilities(7)
@@ -55,7 +56,7 @@ def instant(text: str) -> int:
     return found
 
 
-def order(**changes: Any) -> prune.Order:
+def order(**changes: Any) -> Order:
     """Return an order for the usual table and cutoff."""
     values: dict[str, Any] = {
         "table": "geo_cache",
@@ -68,10 +69,10 @@ def order(**changes: Any) -> prune.Order:
         "dry_run": False,
         "run_id": "test",
     }
-    return prune.Order(**{**values, **changes})
+    return Order(**{**values, **changes})
 
 
-def run_here(path: Path, **changes: Any) -> prune.Result:
+def run_here(path: Path, **changes: Any) -> Result:
     """Prune a SQLite file in this process."""
     watch = Watch(60)
     return batches.run(open_backend(parse_url(f"sqlite:///{path}"), watch), order(**changes), watch)

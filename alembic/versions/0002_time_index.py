@@ -5,7 +5,7 @@ Revises: 0001
 """
 
 from alembic import op
-from geocache_cleanup import migrate
+from geocache_cleanup import revisions
 
 revision = "0002"
 down_revision = "0001"
@@ -15,11 +15,11 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the index, so that a run reads the stale rows and not the whole table."""
-    names = migrate.names(op)
-    if not migrate.has_time_index(op, names):
-        migrate.create_time_index(op, names)
+    names = revisions.names(op)
+    if not revisions.has_time_index(op, names):
+        revisions.create_time_index(op, names)
 
 
 def downgrade() -> None:
     """Drop the index of that name, which only the upgrade gives; any other is not ours."""
-    migrate.drop_index(op, migrate.time_index(migrate.names(op)))
+    revisions.drop_index(op, revisions.time_index(revisions.names(op)))

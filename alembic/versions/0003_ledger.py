@@ -7,7 +7,7 @@ Revises: 0002
 import sqlalchemy as sa
 
 from alembic import op
-from geocache_cleanup import migrate
+from geocache_cleanup import revisions
 
 revision = "0003"
 down_revision = "0002"
@@ -17,7 +17,7 @@ depends_on = None
 
 def _ledger() -> sa.Table:
     # Written out as it was at this revision: geocache_cleanup.ledger may move on.
-    moment = migrate.moment_type()
+    moment = revisions.moment_type()
     return sa.Table(
         "geocache_cleanup_runs",
         sa.MetaData(),
@@ -39,9 +39,9 @@ def _ledger() -> sa.Table:
 
 def upgrade() -> None:
     """Create the ledger and its index."""
-    migrate.create_table(op, _ledger())
+    revisions.create_table(op, _ledger())
     for index in _ledger().indexes:
-        migrate.create_index(op, index)
+        revisions.create_index(op, index)
 
 
 def downgrade() -> None:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from geocache_cleanup import instants
 from geocache_cleanup.backend import Backend
-from geocache_cleanup.prune import Order
+from geocache_cleanup.order import Order
 
 _FAR_DAYS = 36_500
 

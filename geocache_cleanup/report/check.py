@@ -6,6 +6,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 from geocache_cleanup import ledger, prune
 from geocache_cleanup.backend import Backend
+from geocache_cleanup.order import Order, Result
 from geocache_cleanup.report.tally import Counts, Tally
 from geocache_cleanup.watch import Watch
 
@@ -49,11 +50,11 @@ class Lock:
 class Rehearsal:
     """What a run would do, and the seconds that finding it took."""
 
-    result: prune.Result
+    result: Result
     seconds: float
 
 
-def describe(backend: Backend, order: prune.Order) -> TableReport:
+def describe(backend: Backend, order: Order) -> TableReport:
     """Look the table up; raise CleanupError if that cannot be done."""
     with order.at_table(backend, write=False) as (_, target):
         pass
@@ -68,7 +69,7 @@ def describe(backend: Backend, order: prune.Order) -> TableReport:
     )
 
 
-def count(backend: Backend, order: prune.Order) -> Counts:
+def count(backend: Backend, order: Order) -> Counts:
     """Read every stored time of the table; raise CleanupError if that cannot be done."""
     with order.at_table(backend, write=False) as (connection, target):
         native = target.column_type if target.native else None
@@ -78,7 +79,7 @@ def count(backend: Backend, order: prune.Order) -> Counts:
     return tally.counts()
 
 
-def rehearse(backend: Backend, order: prune.Order, watch: Watch) -> Rehearsal:
+def rehearse(backend: Backend, order: Order, watch: Watch) -> Rehearsal:
     """Count what a run would delete; raise CleanupError for anything that would stop it."""
     with order.at_table(backend, write=True) as (connection, target):
         backend.prove_writable(connection, target)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from geocache_cleanup.backend import Backend
-    from geocache_cleanup.prune import Order
+    from geocache_cleanup.order import Order
 
 _SERVICE_SETTINGS = "/etc/default/geocache-cleanup"
 _RUNS_LOOKED_AT = 50
@@ -58,7 +58,7 @@ def checking(edge: Edge) -> Iterator[dict[str, Any]]:
 def examine(edge: Edge, url: "URL", document: dict[str, Any]) -> None:
     """Fill in what the database says; raise CleanupError for anything that would stop a run."""
     from geocache_cleanup.database import open_backend  # imports SQLAlchemy
-    from geocache_cleanup.prune import Order
+    from geocache_cleanup.order import Order
 
     if edge.settings.metrics_file:
         metrics.check(edge.settings.metrics_file)

@@ -1,1 +1,1 @@
-"""Database servers: PostgreSQL, MariaDB and MySQL."""
+"""What PostgreSQL, MariaDB and MySQL have in common."""

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sqlite3
-import stat
 import time
 import urllib.parse
 from typing import Iterator, NoReturn, Sequence, Union
@@ -14,9 +13,10 @@ from sqlalchemy.pool import NullPool
 
 from geocache_cleanup.backend import Search, Target
 from geocache_cleanup.backlog import Backlog
-from geocache_cleanup.errors import ConfigError, NoInputError, PermissionRefusedError
+from geocache_cleanup.errors import PermissionRefusedError
 from geocache_cleanup.sqlite import backlog, errors, search, wal
 from geocache_cleanup.sqlite import table as sqlite_table
+from geocache_cleanup.sqlite.path import check_file, file_path
 from geocache_cleanup.watch import Watch
 
 # SQLite's own wait answers no signal, and asks ever less often: an application that writes
@@ -26,9 +26,6 @@ _SECONDS_BETWEEN_TRIES = 0.002
 _CACHE_KIB = 128 * 1024
 # The virtual machine runs some thousands of instructions in a millisecond.
 _INSTRUCTIONS_PER_LOOK = 4_000
-
-# Those that change how a driver behaves, not what is opened: applications' URLs have them.
-_URL_OPTIONS = {"uri", "timeout", "check_same_thread"}
 
 
 class SQLite:
@@ -190,49 +187,3 @@ class SQLite:
         if code == sqlite3.SQLITE_INTERRUPT or self._watch.signal is not None:
             self._watch.check()
         raise explained or error
-
-
-def file_path(url: URL) -> str:
-    """Return the path a SQLite URL names; raise ConfigError if it is not that of a file."""
-    if url.drivername not in {"sqlite", "sqlite+pysqlite"}:
-        raise ConfigError(
-            f"{url.drivername!r} is not a supported driver", "use sqlite:////path/to/file.db"
-        )
-    if unknown := set(url.query) - _URL_OPTIONS:
-        raise ConfigError(
-            f"the SQLite URL has options that are not supported: {', '.join(sorted(unknown))}",
-            "leave them out; a ? in a path is written %3F",
-        )
-    path = url.database or ""
-    if path.startswith("file:") and "uri" in url.query:
-        path = urllib.parse.urlsplit(path).path
-    if path in {"", ":memory:"} or "\0" in urllib.parse.unquote(path):
-        raise ConfigError(
-            "the SQLite URL names no file",
-            "use sqlite:////path/to/file.db, with four slashes for an absolute path",
-        )
-    return _existing(path)
-
-
-def _existing(path: str) -> str:
-    """Decode a path if no file has its very name: SQLAlchemy decodes it only since 2.1."""
-    return path if os.path.exists(path) else urllib.parse.unquote(path)
-
-
-def check_file(path: str) -> None:
-    """Raise NoInputError if there is no such file, ConfigError if it is not a regular file."""
-    try:
-        mode = os.stat(path).st_mode
-    except PermissionError:
-        raise PermissionRefusedError(
-            f"permission denied to reach {path!r}",
-            "run as the user that owns the database, and give it the directory",
-        ) from None
-    except (OSError, ValueError):
-        raise NoInputError(
-            f"there is no database {path!r}",
-            "set --database-url, or create one with geocache-cleanup migrate",
-        ) from None
-    if not stat.S_ISREG(mode):
-        kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
-        raise ConfigError(f"{path!r} is {kind}", "set --database-url to the database file")

@@ -10,6 +10,7 @@ from geocache_cleanup import batches, prune
 from geocache_cleanup.backlog import Keys
 from geocache_cleanup.database import open_backend, parse_url
 from geocache_cleanup.errors import DataError, DeadlineError
+from geocache_cleanup.order import Result
 from geocache_cleanup.watch import Watch
 
 OLD, NEW = "2026-06-03T11:59:59Z", "2026-06-03T12:00:00Z"
@@ -118,7 +119,7 @@ class Meddler(prune.Progress):
             self.statement = None
 
 
-def run_beside(path: Path, statement: str, watch: Watch) -> prune.Result:
+def run_beside(path: Path, statement: str, watch: Watch) -> Result:
     """Run in batches beside an application that executes a statement after the first."""
     backend = open_backend(parse_url(f"sqlite:///{path}"), watch)
     order = support.order(batch_seconds=0.001)

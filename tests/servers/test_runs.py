@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from geocache_cleanup.backend import connect
 from geocache_cleanup.database import open_backend
-from geocache_cleanup.server.postgresql_table import PostgreSQLWords
+from geocache_cleanup.postgresql.words import PostgreSQLWords
 from geocache_cleanup.watch import Watch
 from servers.conftest import is_mysql, is_postgresql, text_of
 from servers.private_server import geocache_cleanup

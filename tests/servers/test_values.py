@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from geocache_cleanup import instants
 from geocache_cleanup.backend import connect
 from geocache_cleanup.database import open_backend
-from geocache_cleanup.server import mysql_table
+from geocache_cleanup.mysql import table as mysql_table
 from geocache_cleanup.watch import Watch
 
 CUTOFF = instants.of_datetime(dt.datetime(2026, 6, 3, 12, 0, tzinfo=dt.UTC))

@@ -15,8 +15,8 @@ _LONG_ENOUGH = 1.5
 def bites(watch: Watch, *, work: bool, stop: bool = False) -> bool:
     """Tell whether it bites while this thread works, or else waits."""
     bitten = threading.Event()
-    dog = Watchdog(watch, bitten.set)
-    dog.start()
+    dog = Watchdog(watch)
+    dog.start(bitten.set)
     if stop:
         dog.stop()
     end = time.monotonic() + _LONG_ENOUGH
@@ -58,6 +58,6 @@ def test_what_it_bites_may_stop_it() -> None:
         dog.stop()
         done.set()
 
-    dog = Watchdog(Watch(0), bite)
-    dog.start()
+    dog = Watchdog(Watch(0))
+    dog.start(bite)
     assert done.wait(30)

@@ -8,7 +8,9 @@ from sqlalchemy.engine import Connection
 from geocache_cleanup.backend import Condition, Target
 from geocache_cleanup.backlog import Backlog, KeyedBacklog, Keys
 from geocache_cleanup.errors import CleanupError
-from geocache_cleanup.server import errors, postgresql_table
+from geocache_cleanup.postgresql import table as postgresql_table
+from geocache_cleanup.postgresql.words import PostgreSQLWords
+from geocache_cleanup.server import errors
 from geocache_cleanup.server.backend import Mode, Server, lock_seconds, one_line
 from geocache_cleanup.server.table import ServerTarget
 
@@ -28,7 +30,7 @@ _MUST_WRITE = (
 class PostgreSQL(Server):
     """One PostgreSQL database."""
 
-    words = postgresql_table.PostgreSQLWords()
+    words = PostgreSQLWords()
     values = staticmethod(postgresql_table.values)
     is_guarded = staticmethod(postgresql_table.is_guarded)
 

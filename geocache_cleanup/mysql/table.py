@@ -1,4 +1,4 @@
-"""What a MariaDB or MySQL table holds, and how these say what a search needs."""
+"""A MariaDB or MySQL table: what it holds, and the statements about it."""
 
 from typing import Any, Iterator, Mapping, Optional, Sequence
 
@@ -6,9 +6,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import quoted_name
 
-from geocache_cleanup.backend import Condition, Target
+from geocache_cleanup.backend import Target
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.instants import Stored
+from geocache_cleanup.mysql.words import MySQLWords
 from geocache_cleanup.server.table import (
     NATIVE,
     Kind,
@@ -36,10 +37,6 @@ _KINDS = {"BASE TABLE": "table", "SYSTEM VERSIONED": "table", "VIEW": "view"}
 # All other collations have digits, "-" and "A" in the order of their codes, as bounds need.
 DISORDERED = {"latin2_czech_cs"}
 _FORBIDDEN = {1044, 1142, 1143}
-# Days from year 0 to 1970, as TO_DAYS counts them.
-_EPOCH_DAY = 719_528
-# The end of the text: "$" would let a line end follow it.
-_END = "(?!x|[^x])"
 
 _RELATIONS = sa.text(
     """
@@ -71,50 +68,6 @@ _INDEXES = sa.text(
     WHERE table_schema = :schema AND table_name = :table ORDER BY index_name, seq_in_index
     """
 )
-
-
-class MySQLWords:
-    """See ``server.search.Words``."""
-
-    def literal(self, kind: Kind, text: str) -> Column:
-        """Write a constant with its type, so that every driver sends it alike."""
-        sql = {
-            Kind.MOMENT: f"TIMESTAMP'{text}'",
-            Kind.LOCAL: f"TIMESTAMP'{text}'",
-            Kind.DATE: f"DATE'{text}'",
-            Kind.FLOAT: text if "e" in text else f"{text}e0",
-            Kind.TEXT: f"'{text}'",
-        }.get(kind, text)
-        return sa.literal_column(sql)
-
-    def whole_days(self, column: Column, kind: Kind) -> Optional[Condition]:
-        """Leave out the likes of 2026-00-00 and 2026-02-31, which some modes let in."""
-        if kind is Kind.MOMENT:
-            return None
-        last = sa.func.day(sa.func.last_day(column))
-        return sa.func.coalesce(sa.func.day(column).between(1, last), sa.false())
-
-    def text(self, column: Column) -> Column:
-        """See ``server.text.Phrases.text``."""
-        converted = sa.func.convert(column.op("USING")(sa.literal_column("utf8mb4")))
-        return sa.collate(converted, "utf8mb4_bin")
-
-    def matches(self, text: Column, pattern: str, *, whole: bool = True) -> Condition:
-        """See ``server.text.Phrases.matches``."""
-        literal: Column = sa.literal_column(f"'{pattern}{_END if whole else ''}'")
-        return text.op("REGEXP", is_comparison=True)(literal)
-
-    def days(self, date: Column) -> Column:
-        """See ``server.text.Phrases.days``."""
-        return sa.func.to_days(date, type_=sa.BigInteger) - sa.literal_column(str(_EPOCH_DAY))
-
-    def whole(self, digits: Column) -> Column:
-        """See ``server.text.Phrases.whole``."""
-        return sa.cast(digits, sa.BigInteger)
-
-    def decimal(self, number: Column) -> Column:
-        """See ``server.text.Phrases.decimal``."""
-        return sa.cast(number, sa.Numeric(65, 30))
 
 
 def find_table(connection: Connection, table: str) -> Relation:

@@ -14,7 +14,10 @@ from sqlalchemy.engine import URL, Connection
 from geocache_cleanup.backend import Condition, Search, Target, count_rows
 from geocache_cleanup.backlog import Backlog, CountedBacklog
 from geocache_cleanup.errors import CleanupError, ConfigError
-from geocache_cleanup.server import errors, mysql_guards, mysql_table
+from geocache_cleanup.mysql import guards as mysql_guards
+from geocache_cleanup.mysql import table as mysql_table
+from geocache_cleanup.mysql.words import MySQLWords
+from geocache_cleanup.server import errors
 from geocache_cleanup.server.backend import Mode, Server, lock_seconds, one_line
 from geocache_cleanup.server.table import ServerTarget
 from geocache_cleanup.watch import Watch
@@ -35,7 +38,7 @@ MISLEADING = {1105, 1180}
 class MySQL(Server):
     """One MariaDB or MySQL database."""
 
-    words = mysql_table.MySQLWords()
+    words = MySQLWords()
     values = staticmethod(mysql_table.values)
     is_guarded = staticmethod(mysql_guards.is_guarded)
 

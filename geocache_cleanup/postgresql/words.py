@@ -1,0 +1,53 @@
+"""How PostgreSQL says what a search needs."""
+
+from typing import Optional
+
+import sqlalchemy as sa
+
+from geocache_cleanup.backend import Condition
+from geocache_cleanup.server.table import Kind
+from geocache_cleanup.server.text import Column
+
+
+class PostgreSQLWords:
+    """See ``server.search.Words``."""
+
+    def literal(self, kind: Kind, text: str) -> Column:
+        """Write a constant with its type, so that every driver sends it alike."""
+        sql = {
+            Kind.MOMENT: f"TIMESTAMP WITH TIME ZONE '{text}+00'",
+            Kind.LOCAL: f"TIMESTAMP '{text}'",
+            Kind.DATE: f"DATE '{text}'",
+            Kind.FLOAT: f"DOUBLE PRECISION '{text}'",
+            Kind.TEXT: f"'{text}'",
+        }.get(kind, text)
+        return sa.literal_column(sql)
+
+    def whole_days(
+        self,
+        column: Column,  # noqa: ARG002 - one signature for all engines
+        kind: Kind,  # noqa: ARG002 - likewise
+    ) -> Optional[Condition]:
+        """PostgreSQL stores no date that the calendar does not have."""
+        return None
+
+    def text(self, column: Column) -> Column:
+        """See ``server.text.Phrases.text``."""
+        return sa.collate(sa.cast(column, sa.Text), "C")
+
+    def matches(self, text: Column, pattern: str, *, whole: bool = True) -> Condition:
+        """See ``server.text.Phrases.matches``."""
+        return text.op("~", is_comparison=True)(sa.literal_column(f"'{pattern}{'$' * whole}'"))
+
+    def days(self, date: Column) -> Column:
+        """See ``server.text.Phrases.days``."""
+        days = sa.cast(date, sa.Date).op("-")(sa.literal_column("DATE '1970-01-01'"))
+        return sa.cast(days, sa.BigInteger)
+
+    def whole(self, digits: Column) -> Column:
+        """See ``server.text.Phrases.whole``."""
+        return sa.cast(digits, sa.BigInteger)
+
+    def decimal(self, number: Column) -> Column:
+        """See ``server.text.Phrases.decimal``."""
+        return sa.cast(number, sa.Numeric)
