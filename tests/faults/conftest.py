@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not shutil.which("gcc"):
         lacking |= {"nurseries"}
     if not support.may_mount():
-        lacking |= {"small_disk"}
+        lacking |= {"small_disk", "machine"}
     some = [item for item in items if lacking & set(getattr(item, "fixturenames", ()))]
     support.leave_out(config, items, some, "trials of faults need gcc and a root that may mount")
 

@@ -14,6 +14,7 @@ BACKED_BY = {
         "by signal",
         "test_failing_io.py::test_death_at_each_change",
     ),
+    "The power fails": ("none", "test_power_cut.py::test_at_any_moment"),
     "kill -9 of a run on a server": ("by signal", "test_kill_servers.py::test_kill_at_any_moment"),
     "The server dies under the run": (
         "69",
