@@ -26,10 +26,8 @@ BACKED_BY = {
         "0",
         "test_storage.py::test_temporary_files_have_no_room",
     ),
-    "Reading, writing or syncing fails, or the quota is used up": (
-        "74",
-        "test_failing_io.py::test_each_call_fails",
-    ),
+    "Reading, writing or syncing fails": ("74", "test_failing_io.py::test_each_call_fails"),
+    "The quota is used up": ("74", "test_quota.py::test_the_quota_is_used_up"),
     "The file system is read-only": ("74", "test_storage.py::test_a_read_only_remount"),
     "The file is replaced or deleted during a run": (
         "0, 66, 74 or 75",
