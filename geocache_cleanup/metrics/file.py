@@ -77,7 +77,8 @@ def _check_old(path: str) -> None:
             f"the metrics file {path!r} belongs to another user, and its directory is sticky",
             "remove the file: the next run makes it anew",
         )
-    if not stat.S_ISREG(old.st_mode) or (old.st_size and PREFIX.encode() not in _read(path)):
+    # The beginning, not any part: the database itself, which has our ledger, holds the prefix too.
+    if not (stat.S_ISREG(old.st_mode) and _read(path).startswith(f"# HELP {PREFIX}".encode())):
         raise ConfigError(
             f"{path!r} exists and is not a metrics file of geocache-cleanup",
             "set --metrics-file to a file of its own",

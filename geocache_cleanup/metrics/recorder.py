@@ -67,8 +67,8 @@ class Recorder:
         if event not in _ENDS or not path or self._usable is False:
             return None
         try:
-            if self._usable is None:  # the settings were refused before it was looked at
-                metrics.check(path)
+            # Again, as a run takes a while; and settings may be refused before it is looked at.
+            metrics.check(path)
             if sample := self._sample(path, event, fields):
                 metrics.write(path, sample)
         except (OSError, CleanupError) as error:
