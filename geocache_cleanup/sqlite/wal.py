@@ -3,7 +3,7 @@
 import os
 import sqlite3
 
-from geocache_cleanup import sqlite_errors
+from geocache_cleanup.sqlite import errors
 
 _CACHE_KIB = 64 * 1024
 
@@ -31,7 +31,7 @@ def write_back(raw: sqlite3.Connection, path: str) -> None:
     try:
         _sync(f"{path}-wal")
     except OSError as error:
-        raise sqlite_errors.unsynced(path, error) from None
+        raise errors.unsynced(path, error) from None
     # The first does the work beside writers; little is left for the second, which locks them out.
     for mode in ("PASSIVE", "RESTART"):
         raw.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()

@@ -12,7 +12,8 @@ import sys
 import traceback
 from typing import Any
 
-import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401 - here and below: so that children have it
+import prometheus_client.parser  # noqa: F401 - here and below: so that children have it
+import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401 - likewise
 
 import geocache_cleanup.__main__
 import geocache_cleanup.cli

@@ -41,6 +41,10 @@ BACKED_BY = {
     "The clock steps during a run": ("0", "test_clocks.py::test_a_clock_that_steps_under_way"),
     "Stored values are no times": ("0", "test_input.py::test_stored_values_of_every_kind"),
     "A setting holds SQL": ("2 or 78", "test_input.py::test_injection_on_sqlite"),
+    "The metrics file named is the database, or another file": (
+        "78",
+        "test_metrics_path.py::test_what_is_no_metrics_file",
+    ),
     "The server answers nonsense": (
         "69, 75, 77 or 78",
         "test_secrets.py::test_servers_that_talk_nonsense",
