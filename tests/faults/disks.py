@@ -27,8 +27,11 @@ class Disk:
         subprocess.run(["mount", "-o", "loop", self._image, self.place], check=True)
 
     def unmount(self) -> None:
-        """Unmount it; nobody may be at work there."""
-        subprocess.run(["umount", self.place], check=True)
+        """Unmount it, at the latest when nobody has a file of it open any more.
+
+        A process that is about to start another one shares all files of this one for a moment.
+        """
+        subprocess.run(["umount", "--lazy", self.place], check=True)
 
     def sync(self) -> None:
         """Write everything to the image."""
@@ -45,7 +48,7 @@ class Disk:
     def power_up(self) -> None:
         """Come back as after a power cut, with what the image holds."""
         self.unmount()
-        # A copy: whoever has made a namespace of mounts meanwhile keeps the dead one alive.
+        # A copy: who shares a file, or has made a namespace of mounts, keeps the dead one alive.
         copy = self._image.with_suffix(".copy")
         subprocess.run(["cp", "--sparse=always", self._image, copy], check=True)
         copy.replace(self._image)
