@@ -5,6 +5,7 @@ once, so that hundreds of faults fit into minutes. One request a line of JSON on
 answers are the child's pid, and how it ended.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -12,8 +13,7 @@ import sys
 import traceback
 from typing import Any
 
-import prometheus_client.parser  # noqa: F401 - here and below: so that children have it
-import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401 - likewise
+import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401 - here and below: so that children have it
 
 import geocache_cleanup.__main__
 import geocache_cleanup.cli
@@ -21,6 +21,9 @@ import geocache_cleanup.database
 import geocache_cleanup.migrate
 import geocache_cleanup.prune
 import geocache_cleanup.sqlite.backend
+
+with contextlib.suppress(ImportError):
+    import prometheus_client.parser  # noqa: F401 - likewise
 
 
 def become(request: dict[str, Any]) -> None:
