@@ -39,7 +39,7 @@ def files_of(url: URL) -> frozenset[str]:
     """Return the real paths that are a SQLite database's own, there or not; of a server none."""
     if url.get_backend_name() != "sqlite":
         return frozenset()
-    from geocache_cleanup.sqlite.backend import file_path  # only the engine in use is imported
+    from geocache_cleanup.sqlite.path import file_path  # only the engine in use is imported
 
     try:
         path = os.path.realpath(file_path(url))
