@@ -90,7 +90,7 @@ def _run(edge: Edge, recorder: Recorder, *, dry_run: bool, run_id: str) -> None:
         retention_days=settings.retention_days,
     )
     url = edge.database_url()
-    recorder.prepare()
+    recorder.prepare(url)
     if nothing_configured(edge):
         return
     from geocache_cleanup import batches  # here and below: these import SQLAlchemy

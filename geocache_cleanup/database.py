@@ -1,5 +1,6 @@
 """From a database URL to a backend."""
 
+import os
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL, make_url
@@ -32,6 +33,19 @@ def shown_url(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return f"{url.drivername}:///{url.database or ''}"
     return url.set(query={}).render_as_string(hide_password=True)
+
+
+def files_of(url: URL) -> frozenset[str]:
+    """Return the real paths that are a SQLite database's own, there or not; of a server none."""
+    if url.get_backend_name() != "sqlite":
+        return frozenset()
+    from geocache_cleanup.sqlite.path import file_path  # only the engine in use is imported
+
+    try:
+        path = os.path.realpath(file_path(url))
+    except ConfigError:
+        return frozenset()
+    return frozenset(path + suffix for suffix in ("", "-journal", "-wal", "-shm"))
 
 
 def open_backend(url: URL, watch: "Watch", *, create: bool = False) -> "Backend":

@@ -26,6 +26,7 @@ HELP: Mapping[str, str] = {
     "oldest_remaining_timestamp_seconds": "Oldest stored time left by the last successful run.",
 }
 _LABELS = ("database", "table")
+_OF_ITS_OWN = "set --metrics-file to a file of its own"
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,11 @@ class Sample:
         return (self.database, self.table) == (other.database, other.table)
 
 
-def check(path: str) -> None:
-    """Raise CleanupError if the file could not be written; nothing is changed."""
+def check(path: str, forbidden: frozenset[str] = frozenset()) -> None:
+    """Raise CleanupError if the file could not be written, or is forbidden; nothing is changed.
+
+    ``forbidden`` are real paths.
+    """
     if importlib.util.find_spec("prometheus_client") is None:
         raise ConfigError(
             "prometheus_client, which --metrics-file needs, is not installed",
@@ -63,6 +67,9 @@ def check(path: str) -> None:
             "give the directory to the user of the job; under systemd also set ReadWritePaths= to "
             "it, as the example metrics.conf does",
         )
+    # One of a name that SQLite uses, even where there is none yet, would keep others out.
+    if os.path.realpath(path) in forbidden:
+        raise ConfigError(f"the metrics file {path!r} is a file of the database", _OF_ITS_OWN)
     _check_old(path)
 
 
@@ -77,10 +84,10 @@ def _check_old(path: str) -> None:
             f"the metrics file {path!r} belongs to another user, and its directory is sticky",
             "remove the file: the next run makes it anew",
         )
-    if not stat.S_ISREG(old.st_mode) or (old.st_size and PREFIX.encode() not in _read(path)):
+    # The beginning, not any part: the database itself, which has our ledger, holds the prefix too.
+    if not (stat.S_ISREG(old.st_mode) and _read(path).startswith(f"# HELP {PREFIX}".encode())):
         raise ConfigError(
-            f"{path!r} exists and is not a metrics file of geocache-cleanup",
-            "set --metrics-file to a file of its own",
+            f"{path!r} exists and is not a metrics file of geocache-cleanup", _OF_ITS_OWN
         )
 
 

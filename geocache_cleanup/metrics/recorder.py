@@ -35,15 +35,19 @@ class Recorder:
         """Follow the events of a command; a dry run writes nothing."""
         self._edge = edge
         self._usable: Optional[bool] = None
+        self._forbidden: frozenset[str] = frozenset()
         self._oldest: Callable[[], Optional[int]] = lambda: None
         if not dry_run:
             edge.observe = self._record
 
-    def prepare(self) -> None:
+    def prepare(self, url: "URL") -> None:
         """Raise CleanupError if the file that is set could not be written."""
+        from geocache_cleanup.database import files_of  # imports SQLAlchemy
+
         if path := self._path():
             self._usable = False
-            metrics.check(path)
+            self._forbidden = files_of(url)
+            metrics.check(path, self._forbidden)
             self._usable = True
 
     def prepare_look(self, url: "URL", order: "Order") -> None:
@@ -67,8 +71,8 @@ class Recorder:
         if event not in _ENDS or not path or self._usable is False:
             return None
         try:
-            if self._usable is None:  # the settings were refused before it was looked at
-                metrics.check(path)
+            # Again, as a run takes a while; and settings may be refused before it is looked at.
+            metrics.check(path, self._forbidden)
             if sample := self._sample(path, event, fields):
                 metrics.write(path, sample)
         except (OSError, CleanupError) as error:

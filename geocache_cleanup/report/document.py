@@ -57,11 +57,11 @@ def checking(edge: Edge) -> Iterator[dict[str, Any]]:
 
 def examine(edge: Edge, url: "URL", document: dict[str, Any]) -> None:
     """Fill in what the database says; raise CleanupError for anything that would stop a run."""
-    from geocache_cleanup.database import open_backend  # imports SQLAlchemy
+    from geocache_cleanup.database import files_of, open_backend  # these import SQLAlchemy
     from geocache_cleanup.order import Order
 
     if edge.settings.metrics_file:
-        metrics.check(edge.settings.metrics_file)
+        metrics.check(edge.settings.metrics_file, files_of(url))
     backend = open_backend(url, edge.watch)
     order = Order.of(edge.settings, dry_run=True, run_id="")
     past = _connect(backend, url, order, document)

@@ -139,6 +139,8 @@ class SQLite:
         # Setting the size of the cache reads the schema, and so may have to wait for others.
         self._patiently(connection, f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._patiently(connection, "PRAGMA foreign_keys = ON")
+        # Syncs the directory too: else a power cut brings back the journal that undoes a commit.
+        self._patiently(connection, "PRAGMA synchronous = EXTRA")
         if not self._write:
             self._patiently(connection, "PRAGMA query_only = ON")
         return connection

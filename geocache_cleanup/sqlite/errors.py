@@ -48,6 +48,12 @@ _DAMAGED = _Meaning(
     "check it with: sqlite3 FILE 'PRAGMA integrity_check'; restore a backup; see journalctl -k for "
     "errors of the disk, which SQLite may take for damage",
 )
+_STORAGE = _Meaning(
+    frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, *_REFUSED}),
+    StorageError,
+    "the storage of {path!r} is full, failing or read-only: {text}",
+    "see df, and the kernel's messages in journalctl -k",
+)
 _MEANINGS = (
     _NO_PERMISSION,
     _DAMAGED,
@@ -70,12 +76,7 @@ _MEANINGS = (
         "the database is locked or changing: {text}",
         "another process is writing; see which with fuser, or raise --timeout",
     ),
-    _Meaning(
-        frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, *_REFUSED}),
-        StorageError,
-        "the storage of {path!r} is full, failing or read-only: {text}",
-        "see df, and the kernel's messages in journalctl -k",
-    ),
+    _STORAGE,
 )
 _OTHER_SCHEMA = _Meaning(
     frozenset({sqlite3.SQLITE_ERROR}),
@@ -109,6 +110,11 @@ def explain(error: BaseException, path: str) -> Optional[CleanupError]:
 def damaged_schema(path: str) -> CleanupError:
     """Return the error for a schema that SQLite itself cannot quote."""
     return _DAMAGED.explain(path, "its schema is not valid UTF-8")
+
+
+def unsynced(path: str, error: OSError) -> CleanupError:
+    """Return the error for a commit that may not have reached the disk."""
+    return _STORAGE.explain(path, str(error)).of_commit()
 
 
 def directory(path: str) -> str:

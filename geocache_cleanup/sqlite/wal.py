@@ -3,6 +3,8 @@
 import os
 import sqlite3
 
+from geocache_cleanup.sqlite import errors
+
 _CACHE_KIB = 64 * 1024
 
 
@@ -22,17 +24,25 @@ def write_back(raw: sqlite3.Connection, path: str) -> None:
     """Make the last commits durable, and bring the log into the file.
 
     Otherwise the next writer would have to, and the log would grow without bound.
+    Raise StorageError if it cannot be known whether the commits are durable.
     """
     if _mode(raw) != "wal":
         return
-    descriptor = os.open(f"{path}-wal", os.O_RDONLY)
+    try:
+        _sync(f"{path}-wal")
+    except OSError as error:
+        raise errors.unsynced(path, error) from None
+    # The first does the work beside writers; little is left for the second, which locks them out.
+    for mode in ("PASSIVE", "RESTART"):
+        raw.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    # The first does the work beside writers; little is left for the second, which locks them out.
-    for mode in ("PASSIVE", "RESTART"):
-        raw.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
 
 
 def _mode(raw: sqlite3.Connection) -> str:

@@ -5,10 +5,12 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Optional
 
+import debian
 import pytest
 import support
+from system.machine import cache_lock
 
 from faults.processes import Nurseries
 from faults.world import World, make_world
@@ -22,25 +24,43 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not shutil.which("gcc"):
         lacking |= {"nurseries"}
     if not support.may_mount():
-        lacking |= {"small_disk"}
-    some = [item for item in items if lacking & set(getattr(item, "fixturenames", ()))]
+        lacking |= {"small_disk", "machine", "quota_disk"}
+    some = _that_use(items, lacking)
     support.leave_out(config, items, some, "trials of faults need gcc and a root that may mount")
+    some = _that_use(items, {"quota_disk"})
+    if some and (problem := _problem_with_btrfs()):
+        support.leave_out(config, items, some, problem)
+
+
+def _that_use(items: list[pytest.Item], fixtures: set[str]) -> list[pytest.Item]:
+    return [item for item in items if fixtures & set(getattr(item, "fixturenames", ()))]
+
+
+def _problem_with_btrfs() -> Optional[str]:
+    with cache_lock():
+        return None if shutil.which("mkfs.btrfs") else debian.install("btrfs-progs")
 
 
 @pytest.fixture(scope="session")
-def nurseries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nurseries]:
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a directory in memory: a kill and a failing call are the same there, but quick."""
+    shared = Path("/dev/shm")  # noqa: S108 - only root and this user reach what is made there
+    where = shared if os.access(shared, os.W_OK) else tmp_path_factory.mktemp("memory")
+    made = Path(tempfile.mkdtemp(dir=where))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="session")
+def nurseries(memory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nurseries]:
     """Return what forks the command, with the shim that makes system calls fail."""
-    directory = tmp_path_factory.mktemp("nurseries")
-    memory = Path("/dev/shm")  # noqa: S108 - a kill and a failing call are the same there, but quick
-    fast = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else directory))
-    shim = directory / "failing_io.so"
+    shim = tmp_path_factory.mktemp("nurseries") / "failing_io.so"
     subprocess.run(
         ["gcc", "-O2", "-shared", "-fPIC", "-o", shim, _HERE / "failing_io.c", "-ldl"], check=True
     )
-    found = Nurseries(fast, shim)
+    found = Nurseries(memory / "nurseries", shim)
     yield found
     found.stop()
-    shutil.rmtree(fast)
 
 
 @pytest.fixture(scope="session")

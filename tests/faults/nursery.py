@@ -5,6 +5,7 @@ once, so that hundreds of faults fit into minutes. One request a line of JSON on
 answers are the child's pid, and how it ended.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -20,6 +21,9 @@ import geocache_cleanup.database
 import geocache_cleanup.migrate
 import geocache_cleanup.prune
 import geocache_cleanup.sqlite.backend
+
+with contextlib.suppress(ImportError):
+    import prometheus_client.parser  # noqa: F401 - likewise
 
 
 def become(request: dict[str, Any]) -> None:

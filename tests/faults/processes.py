@@ -47,6 +47,7 @@ class Action(enum.IntEnum):
     DIE_IN_THE_MIDDLE = 4
     DIE_AFTER = 5
     STEP_CLOCK = 6
+    CUT_POWER = 7
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Hostile settings and stored values: never a traceback, never a changed database if refused."""
 
 import string
+import tempfile
 from pathlib import Path
 from typing import Callable
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from faults.processes import Nurseries, arguments
+from faults.test_metrics_path import REFUSED, TAKEN, furnish
 from faults.world import DOCUMENTED, World, tally
 
 INJECTIONS = (
@@ -63,23 +65,44 @@ def test_injection_on_sqlite(
             assert path.read_bytes() == world.template.read_bytes(), text
 
 
+# Each in a directory of the trial's own, where they do no harm.
+_METRICS_FILES = st.one_of(
+    st.sampled_from([*REFUSED, *TAKEN]),
+    AWKWARD.map(lambda text: text.replace("/", "\u2044")),
+).map("{place}/".__add__)
+_PLAIN = ("table", "time-column", "time-zone", "before", "retention-days", "timeout",
+          "batch-seconds", "max-delete-percent", "log-format", "log-level")  # fmt: skip
+SETTINGS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(_PLAIN), AWKWARD),
+        st.tuples(st.just("reclaim"), st.one_of(st.sampled_from(["yes", "no"]), AWKWARD)),
+        st.tuples(st.just("metrics-file"), _METRICS_FILES),
+        st.tuples(st.just("metrics-file"), st.sampled_from(["/proc/x.prom", "/dev/null", "", "."])),
+    ),
+    min_size=1,
+    max_size=4,
+).map(dict)
+
+
 @pytest.mark.faults
-def test_settings_of_every_kind(nurseries: Nurseries, world_of: Callable[..., World]) -> None:
+def test_settings_of_every_kind(
+    nurseries: Nurseries, world_of: Callable[..., World], memory: Path
+) -> None:
     """Any text for any settings, as options and as variables: never 70, nothing changed."""
     world = world_of("delete", stale=20, fresh=20)
     before = world.template.read_bytes()
-    names = ("table", "time-column", "time-zone", "before", "retention-days", "timeout",
-             "batch-seconds", "max-delete-percent", "log-format", "log-level")  # fmt: skip
 
     @settings(max_examples=700, suppress_health_check=list(HealthCheck), deadline=None)
-    @given(st.dictionaries(st.sampled_from(names), AWKWARD, min_size=1), st.booleans())
-    def attempt(given_texts: dict[str, str], by_option: bool) -> None:
-        with nurseries.one() as (nursery, place):
-            path = world.copy(place)
-            options = [f"--{name}={text}" for name, text in given_texts.items() if by_option]
+    @given(SETTINGS, st.booleans())
+    def attempt(drawn: dict[str, str], by_option: bool) -> None:
+        with nurseries.one() as (nursery, _), tempfile.TemporaryDirectory(dir=memory) as place:
+            path = world.copy(Path(place))
+            furnish(Path(place))
+            texts = {name: text.replace("{place}", place) for name, text in drawn.items()}
+            options = [f"--{name}={text}" for name, text in texts.items() if by_option]
             variables = {
                 "GEOCACHE_CLEANUP_" + name.upper().replace("-", "_"): text
-                for name, text in given_texts.items()
+                for name, text in texts.items()
                 if not by_option
             }
             outcome = nursery.run(
@@ -90,6 +113,8 @@ def test_settings_of_every_kind(nurseries: Nurseries, world_of: Callable[..., Wo
             assert "Traceback" not in outcome.errors, outcome
             if outcome.status:
                 assert path.read_bytes() == before
+            assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]
+            assert support.fetch(path, "SELECT name FROM sqlite_master LIMIT 1") == ["geo_cache"]
 
     attempt()
 

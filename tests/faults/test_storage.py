@@ -13,16 +13,11 @@ import pytest
 import support
 
 from faults.processes import Action, Fault, Kind, Nurseries, Nursery, arguments, url
-from faults.world import FAILED, NEW, RAN, World, one_event, tally, verify
+from faults.world import FAILED, NEW, RAN, World, one_event, some_or, tally, verify
 
 SEED = 20_260_605
 _SMALL = {"stale": 600, "fresh": 600}
 _TIMEOUT = 2
-
-
-def some_or(some: int, number: int) -> list[object]:
-    """Return a few trials for the ordinary run, and a number for the long one."""
-    return [pytest.param(some, id="some"), pytest.param(number, id="all", marks=pytest.mark.faults)]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ BACKED_BY = {
         "by signal",
         "test_failing_io.py::test_death_at_each_change",
     ),
+    "The power fails": ("none", "test_power_cut.py::test_at_any_moment"),
     "kill -9 of a run on a server": ("by signal", "test_kill_servers.py::test_kill_at_any_moment"),
     "The server dies under the run": (
         "69",
@@ -25,10 +26,8 @@ BACKED_BY = {
         "0",
         "test_storage.py::test_temporary_files_have_no_room",
     ),
-    "Reading, writing or syncing fails, or the quota is used up": (
-        "74",
-        "test_failing_io.py::test_each_call_fails",
-    ),
+    "Reading, writing or syncing fails": ("74", "test_failing_io.py::test_each_call_fails"),
+    "The quota is used up": ("74", "test_quota.py::test_the_quota_is_used_up"),
     "The file system is read-only": ("74", "test_storage.py::test_a_read_only_remount"),
     "The file is replaced or deleted during a run": (
         "0, 66, 74 or 75",
@@ -42,6 +41,10 @@ BACKED_BY = {
     "The clock steps during a run": ("0", "test_clocks.py::test_a_clock_that_steps_under_way"),
     "Stored values are no times": ("0", "test_input.py::test_stored_values_of_every_kind"),
     "A setting holds SQL": ("2 or 78", "test_input.py::test_injection_on_sqlite"),
+    "The metrics file named is the database, or another file": (
+        "78",
+        "test_metrics_path.py::test_what_is_no_metrics_file",
+    ),
     "The server answers nonsense": (
         "69, 75, 77 or 78",
         "test_secrets.py::test_servers_that_talk_nonsense",

@@ -4,10 +4,10 @@ import contextlib
 import functools
 import itertools
 import os
-import subprocess
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional, Sequence
 
+import debian
 import pytest
 import support
 from sqlalchemy.engine import URL
@@ -60,21 +60,8 @@ def _problem() -> Optional[str]:
         return "only root can start servers as the users postgres and mysql"
     with cache_lock():
         if not (postgresql_server.is_installed() and mariadb_server.is_installed()):
-            return _install()
+            return debian.install(*_PACKAGES)
     return None
-
-
-def _install() -> Optional[str]:
-    # The packages would start servers of their own; no test uses those.
-    subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
-    done = subprocess.run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *_PACKAGES],
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    return f"apt-get cannot install {' '.join(_PACKAGES)}" if done.returncode else None
 
 
 @pytest.fixture(scope="session")
