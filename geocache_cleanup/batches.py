@@ -2,14 +2,14 @@
 
 import dataclasses
 import time
-from typing import Optional, Union
+from typing import Optional
 
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import ledger, prune
 from geocache_cleanup.backend import Backend, Target, count_rows
 from geocache_cleanup.backlog import Backlog
-from geocache_cleanup.errors import CleanupError, DeadlineError, Interrupted, Partial
+from geocache_cleanup.errors import DeadlineError, Partial
 from geocache_cleanup.order import Order, Result
 from geocache_cleanup.prune import SILENT, Progress, check_share, freed, record
 from geocache_cleanup.watch import Watch
@@ -44,7 +44,7 @@ def prune_in_batches(
     try:
         with backend.open(write=True) as connection:
             series.run(connection)
-    except (CleanupError, Interrupted) as error:
+    except Exception as error:
         series.tell(error)
         raise
     return dataclasses.replace(series.result, duration_seconds=round(watch.elapsed, 3))
@@ -98,9 +98,9 @@ class _Series:
             if self._remaining:
                 time.sleep(self._pacer.pause(time.monotonic() - began))
 
-    def tell(self, error: Union[CleanupError, Interrupted]) -> None:
-        """Say in the error what is done already."""
-        error.partial = Partial(
+    def tell(self, error: Exception) -> None:
+        """Say in the error, be it a bug, what is done already."""
+        vars(error)["partial"] = Partial(
             deleted=self.result.deleted,
             unreadable=self.result.unreadable,
             batches=self.result.batches,

@@ -73,9 +73,9 @@ def _fail(
     **fields: object,
 ) -> None:
     reason = edge.redact(reason)
-    partial, in_doubt = None, False
-    if isinstance(error, CleanupError):
-        partial, in_doubt = error.partial, error.in_doubt
+    # A bug may come in the middle of batches as well.
+    partial: Optional[Partial] = getattr(error, "partial", None)
+    in_doubt = isinstance(error, CleanupError) and error.in_doubt
     if partial and not in_doubt:
         reason += f"; {_outcome(partial)}"
     if isinstance(error, SettingsError):

@@ -14,7 +14,7 @@ from geocache_cleanup.order import Order, Result
 from geocache_cleanup.watch import Watch
 
 # The run is late already.
-_SECONDS_TO_COUNT = 1.0
+_SECONDS_TO_COUNT = 0.7
 
 
 class Progress:

@@ -9,9 +9,8 @@ from typing import Callable
 
 from geocache_cleanup.watch import Watch
 
-# What ends by itself has begun to by then.
-_GRACE_SECONDS = 0.6
-_LONGEST_SLEEP = 3_600.0
+# What ends by itself has done so by then.
+_GRACE_SECONDS = 1.1
 _SECONDS_BETWEEN_LOOKS = 0.05
 # So often in a row, and it is no pause between two writes.
 _ASLEEP_OFTEN = 8
@@ -28,20 +27,22 @@ class Watchdog:
         self._biting = threading.RLock()
 
     def start(self, bite: Callable[[], None]) -> None:
-        """Begin to look; ``bite`` is called in that thread once the deadline is well past."""
-        threading.Thread(target=self._guard, args=(bite,), daemon=True).start()
+        """Begin to look; ``bite`` is called in that thread once the deadline is well past.
+
+        It is the deadline that the watch has now.
+        """
+        seconds = self._watch.remaining + _GRACE_SECONDS
+        threading.Thread(target=self._guard, args=(seconds, bite), daemon=True).start()
 
     def stop(self) -> None:
         """Look no more: how the command ends is decided. Never return if that is too late."""
         with self._biting:
             self._stopped.set()
 
-    def _guard(self, bite: Callable[[], None]) -> None:
-        asleep, seconds = 0, self._seconds()
-        while not self._stopped.wait(seconds):
-            seconds = max(self._seconds(), _SECONDS_BETWEEN_LOOKS)
-            if seconds > _SECONDS_BETWEEN_LOOKS:
-                continue  # the time was extended
+    def _guard(self, seconds: float, bite: Callable[[], None]) -> None:
+        asleep = 0
+        while not self._stopped.wait(min(seconds, threading.TIMEOUT_MAX)):
+            seconds = _SECONDS_BETWEEN_LOOKS
             asleep = asleep + 1 if _is_asleep() else 0
             # A commit or a roll-back that is at work is let finish, however slow the storage is.
             if not self._watch.ending or asleep >= _ASLEEP_OFTEN:
@@ -49,10 +50,6 @@ class Watchdog:
                     if not self._stopped.is_set():
                         bite()
                 return
-
-    def _seconds(self) -> float:
-        late = self._watch.elapsed - self._watch.timeout
-        return min(max(_GRACE_SECONDS - late, 0.0), _LONGEST_SLEEP)
 
 
 def _is_asleep() -> bool:

@@ -85,7 +85,9 @@ def _check_old(path: str) -> None:
             "remove the file: the next run makes it anew",
         )
     # The beginning, not any part: the database itself, which has our ledger, holds the prefix too.
-    if not (stat.S_ISREG(old.st_mode) and _read(path).startswith(f"# HELP {PREFIX}".encode())):
+    if not stat.S_ISREG(old.st_mode) or (
+        old.st_size and not _read(path).startswith(f"# HELP {PREFIX}".encode())
+    ):
         raise ConfigError(
             f"{path!r} exists and is not a metrics file of geocache-cleanup", _OF_ITS_OWN
         )

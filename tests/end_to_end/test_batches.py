@@ -94,6 +94,19 @@ def test_timeout_keeps_what_is_done(slow: Path) -> None:
     assert support.events(second.stderr)[-1]["deleted"] == event["remaining"]
 
 
+def test_a_bug_keeps_what_is_done(database: Path) -> None:
+    """The event of a bug says as well how far the run came."""
+    bug = (
+        "from geocache_cleanup.progress import ShownProgress\n"
+        "ShownProgress.advance = lambda self, done, total: 1 // 0"
+    )
+    arguments = ("run", url(database), f"--before={support.CUTOFF}", BATCHES)
+    failed = support.events(support.in_python(*arguments, first=bug).stderr)[-1]
+    assert (failed["exit_status"], failed["batches"]) == (70, 1)
+    assert count(database) == ROWS - failed["deleted"]
+    assert failed["remaining"] == ROWS // 2 - failed["deleted"] > 0
+
+
 def test_a_signal_keeps_what_is_done(slow: Path) -> None:
     """SIGTERM between or in batches undoes the open one only; the event says so."""
     process = start(slow, TINY_BATCHES)

@@ -10,11 +10,11 @@ from faults.world import World, one_event, verify
 
 # Beside the database: itself, what SQLite makes there, links, what is no file, or in no directory.
 REFUSED = (
-    *("geo.db", "geo.db-wal", "geo.db-shm", "geo.db-journal", "link", "hard", "empty"),
+    *("geo.db", "geo.db-wal", "geo.db-shm", "geo.db-journal", "link", "hard"),
     *("directory", "to-directory", ".", "absent/x.prom", "geo.db/x.prom"),
 )
 # A link to nothing is followed, one to itself replaced.
-TAKEN = ("geo.prom", "dangling", "loop", "a b'\";#%&$`\\\n\t\u2603", "-", "--table")
+TAKEN = ("geo.prom", "empty", "dangling", "loop", "a b'\";#%&$`\\\n\t\u2603", "-", "--table")
 
 
 def furnish(place: Path) -> None:
