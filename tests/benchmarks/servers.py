@@ -136,21 +136,26 @@ def main() -> None:
             url = mariadb.url("bench", user="root")
             ours, reset = compare("mariadb", mariadb, url, client, rows, repetitions)
             if shutil.which("pt-archiver"):
-                archive(mariadb, ours, reset)
+                archive(mariadb, ours, reset, repetitions)
         finally:
             mariadb.stop()
 
 
-def archive(mariadb: MariaDBServer, ours: float, reset: Callable[[], None]) -> None:
-    """Print how a run compares with pt-archiver, which commits after each 5,000 rows."""
-    source = f"S={mariadb.socket},u=root,D=bench,t=geo_cache,i=seen"
+def archive(
+    mariadb: MariaDBServer, ours: float, reset: Callable[[], None], repetitions: int
+) -> None:
+    """Print how a run compares with pt-archiver, which commits after each 5,000 rows.
+
+    Left to itself it goes through the table by its key, which is the faster way for it.
+    """
+    source = f"S={mariadb.socket},u=root,D=bench,t=geo_cache"
     theirs = measure(
         reset,
         lambda: must(
             "pt-archiver", "--source", source, "--where", f"last_seen < '{CUTOFF}'", "--purge",
             "--bulk-delete", "--limit", 5_000, "--commit-each", "--no-version-check",
         ),
-        1,
+        repetitions,
     )  # fmt: skip
     ratio = theirs / ours
     print(f"mariadb: pt-archiver {theirs:.2f} s; run, start included, {ratio:.1f} times as fast")
