@@ -117,3 +117,18 @@ def test_long_columns_of_mysql_are_indexed_by_their_start(mariadb: Any, database
         url = text_of(mariadb.url(database))
         assert geocache_cleanup("migrate", url=url).status == 0
         assert geocache_cleanup("run", "--before=2026-07-01", url=url).last["deleted"] == 10
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"), [("json", "'{}'"), ("text", "string_agg(md5(n::text), '')")]
+)
+def test_what_postgresql_cannot_index(
+    postgresql: Any, database_of: Any, declared: str, value: str
+) -> None:
+    """A type without an order, and text longer than an index takes, are no bugs: 78."""
+    database = database_of(postgresql)
+    postgresql.query(f"CREATE TABLE geo_cache (last_seen {declared})", database)
+    postgresql.query(f"INSERT INTO geo_cache SELECT {value} FROM {numbered(999)}", database)
+    postgresql.query("ALTER TABLE geo_cache OWNER TO app", database)
+    outcome = geocache_cleanup("migrate", url=text_of(postgresql.url(database)))
+    assert outcome.status == 78, outcome.last
