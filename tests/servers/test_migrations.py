@@ -1,5 +1,6 @@
 """Migrations on servers: beside writers, after an attempt that was cut short, and as SQL."""
 
+import json
 import threading
 from typing import Any
 
@@ -132,3 +133,15 @@ def test_what_postgresql_cannot_index(
     postgresql.query("ALTER TABLE geo_cache OWNER TO app", database)
     outcome = geocache_cleanup("migrate", url=text_of(postgresql.url(database)))
     assert outcome.status == 78, outcome.last
+
+
+def test_the_ledger_holds_any_name(mariadb: Any, database_of: Any) -> None:
+    """Also in a database whose own characters are fewer."""
+    database, table = database_of(mariadb), "\u65e5\u672c"
+    mariadb.query(f"ALTER DATABASE {database} CHARACTER SET latin1")
+    url, name = text_of(mariadb.url(database)), f"--table={table}"
+    assert geocache_cleanup("migrate", name, url=url).status == 0
+    assert geocache_cleanup("run", name, url=url).status == 0
+    outcome = geocache_cleanup("check", name, "--json", url=url)
+    assert outcome.status == 0, outcome.last
+    assert json.loads(outcome.output)["ledger"]["last_run"]["table_name"] == table
