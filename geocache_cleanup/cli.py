@@ -187,7 +187,7 @@ def _check(edge: Edge, *, as_json: bool) -> None:
             if not nothing_configured(edge):
                 report.examine(edge, url, document)
     finally:
-        typer.echo(json.dumps(document) if as_json else render_check.check(document))
+        edge.show(json.dumps(document) if as_json else render_check.check(document))
 
 
 @app.command(cls=options.TextCommand)
@@ -208,7 +208,7 @@ def history(
 
         url = edge.database_url()
         rows = [] if nothing_configured(edge) else report.past_runs(edge, url, limit)
-        typer.echo(json.dumps({"runs": rows}) if as_json else render.history(rows))
+        edge.show(json.dumps({"runs": rows}) if as_json else render.history(rows))
 
 
 @app.command(cls=options.TextCommand)
@@ -230,4 +230,4 @@ def migrate(
 
         names = work.Names(edge.settings.table, edge.settings.time_column)
         for line in work.print_sql(url, names) if sql else work.upgrade(url, names, edge.watch):
-            typer.echo(line)
+            edge.show(line)

@@ -1,11 +1,14 @@
 """The edge of a command: settings in, events out."""
 
 import datetime as dt
+import io
 import os
 import re
 import sys
 import urllib.parse
 from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence, TextIO
+
+import typer
 
 from geocache_cleanup.errors import (
     SettingsError,
@@ -109,6 +112,14 @@ class Edge:
             message += f"; {problem}"
             level = "error" if level == "error" else "warning"
         self.events.emit(event, level, message, fields)
+
+    def show(self, text: str) -> None:
+        """Print what a command found; what the output cannot hold is shown by its code."""
+        # Whoever reads, in a pager for instance, may take as long as they like.
+        self.watchdog.stop()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        typer.echo(text)
 
     @property
     def terminal(self) -> Optional[TextIO]:

@@ -54,6 +54,8 @@ def define(metadata: sa.MetaData) -> sa.Table:
         sa.Column("batches", sa.Integer, nullable=False),
         sa.Column("host", sa.String(255), nullable=False),
         sa.Column("version", sa.String(32), nullable=False),
+        mysql_charset="utf8mb4",
+        mariadb_charset="utf8mb4",
     )
 
 

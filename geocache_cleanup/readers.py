@@ -24,7 +24,11 @@ def name(text: str) -> str:
     """Take any name: SQLAlchemy quotes it."""
     if "\0" in text:
         raise ValueError("must not contain a NUL character")
-    return text
+    try:
+        # Where the locale has another encoding, the bytes of a name come as surrogates.
+        return text.encode(errors="surrogateescape").decode()
+    except UnicodeError:
+        raise ValueError("must be text in UTF-8") from None
 
 
 def path(text: str) -> str:

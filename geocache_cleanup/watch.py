@@ -14,6 +14,8 @@ class Watch:
     def __init__(self, timeout: float) -> None:
         """Start the clock: ``timeout`` is in seconds from now."""
         self.timeout = timeout
+        # Seconds on top of that, which no message mentions.
+        self.extension = 0.0
         self.started = time.monotonic()
         self.signal: Optional[signal.Signals] = None
         # While a transaction ends, and after: a deadline cuts no commit and no roll-back.
@@ -40,21 +42,26 @@ class Watch:
     @property
     def remaining(self) -> float:
         """Seconds left, never below zero."""
-        return max(0.0, self.timeout - self.elapsed)
+        return max(0.0, -self.past)
+
+    @property
+    def past(self) -> float:
+        """Seconds since the deadline, below zero before it."""
+        return self.elapsed - self.timeout - self.extension
 
     def extend(self, seconds: float) -> None:
         """Allow so many seconds from now, whatever was left."""
-        self.timeout = self.elapsed + seconds
+        self.extension = self.elapsed + seconds - self.timeout
 
     def over(self) -> bool:
         """Whether the run must end."""
-        return self.signal is not None or self.elapsed >= self.timeout
+        return self.signal is not None or self.remaining <= 0
 
     def check(self) -> None:
         """Raise Interrupted after a signal, DeadlineError when the time is up."""
         if self.signal is not None:
             raise Interrupted(self.signal.name)
-        if self.elapsed >= self.timeout:
+        if self.remaining <= 0:
             raise self.too_late()
 
     def too_late(self) -> DeadlineError:

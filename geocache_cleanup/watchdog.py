@@ -12,6 +12,8 @@ from geocache_cleanup.watch import Watch
 # What ends by itself has done so by then.
 _GRACE_SECONDS = 1.1
 _SECONDS_BETWEEN_LOOKS = 0.05
+# What was given more time after that ends by itself within so much of its end.
+_GRACE_AFTER_EXTENSION = 0.4
 # So often in a row, and it is no pause between two writes.
 _ASLEEP_OFTEN = 8
 
@@ -43,6 +45,8 @@ class Watchdog:
         asleep = 0
         while not self._stopped.wait(min(seconds, threading.TIMEOUT_MAX)):
             seconds = _SECONDS_BETWEEN_LOOKS
+            if self._watch.extension and self._watch.past < _GRACE_AFTER_EXTENSION:
+                continue
             asleep = asleep + 1 if _is_asleep() else 0
             # A commit or a roll-back that is at work is let finish, however slow the storage is.
             if not self._watch.ending or asleep >= _ASLEEP_OFTEN:

@@ -34,6 +34,9 @@ def _ledger() -> sa.Table:
         sa.Column("batches", sa.Integer, nullable=False),
         sa.Column("host", sa.String(255), nullable=False),
         sa.Column("version", sa.String(32), nullable=False),
+        # Names of tables may hold what the database's own characters lack.
+        mysql_charset="utf8mb4",
+        mariadb_charset="utf8mb4",
     )
 
 

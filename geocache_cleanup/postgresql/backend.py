@@ -99,6 +99,9 @@ class PostgreSQL(Server):
         diagnosis = getattr(error, "diag", None)
         said = getattr(diagnosis, "message_primary", None) or one_line(str(error))
         meaning = errors.of_sqlstate(state)
+        if meaning is None and getattr(diagnosis, "context", None):
+            # It went wrong inside of a function of the database: that of a trigger.
+            meaning = errors.CONSTRAINT
         if meaning is None and state is None:
             meaning = _by_words(error, said)
         return meaning.explain(said) if meaning else None

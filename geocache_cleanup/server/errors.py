@@ -86,6 +86,12 @@ NO_TABLE = Meaning(
 UNSUPPORTED = Meaning(
     ConfigError, "the server cannot do this", "see which versions the README names"
 )
+NOT_ALLOWED = Meaning(
+    ConfigError,
+    "the table does not allow it",
+    "deletions that are published need a REPLICA IDENTITY; not every type and length can be "
+    "indexed: a run works without an index, and without migrate",
+)
 BAD_URL = Meaning(
     ConfigError, "the driver cannot use the URL", "check what follows ? in --database-url"
 )
@@ -132,6 +138,9 @@ SQLSTATES: Mapping[str, Meaning] = {
     "42P01": NO_TABLE,
     "42703": NO_TABLE,
     "0A000": UNSUPPORTED,
+    "42704": NOT_ALLOWED,
+    "54000": NOT_ALLOWED,
+    "55000": NOT_ALLOWED,
     "XX001": DAMAGED,
     "XX002": DAMAGED,
     "23": CONSTRAINT,

@@ -135,7 +135,7 @@ class SQLite:
             owner = os.stat(errors.directory(self.path))
             os.chown(self.path, owner.st_uid, owner.st_gid)
         self._watch.ending = False
-        connection.set_progress_handler(self._watch.over, _INSTRUCTIONS_PER_LOOK)
+        connection.set_progress_handler(self._is_over, _INSTRUCTIONS_PER_LOOK)
         # Setting the size of the cache reads the schema, and so may have to wait for others.
         self._patiently(connection, f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._patiently(connection, "PRAGMA foreign_keys = ON")
@@ -144,6 +144,13 @@ class SQLite:
         if not self._write:
             self._patiently(connection, "PRAGMA query_only = ON")
         return connection
+
+    def _is_over(self) -> bool:
+        """Tell whether a statement must end; what writes then undoes all before it returns."""
+        is_over = self._watch.over()
+        if is_over and self._write:
+            self._watch.ending = True
+        return is_over
 
     def _begin(self, connection: Connection) -> None:
         raw = sqlite_table.driver_connection(connection)

@@ -1,6 +1,8 @@
 """history: past runs as text and as JSON."""
 
 import json
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,31 @@ def test_junk_in_the_ledger_is_shown_as_it_is(url: str, tmp_path: Path, junk: ob
     if isinstance(junk, str):
         runs = json.loads(support.command("history", url, "--json").stdout)["runs"]
         assert junk in {run["started_at"] for run in runs}
+
+
+def test_whoever_reads_may_take_longer_than_the_timeout(url: str, tmp_path: Path) -> None:
+    """What is found is shown to the end, as in a pager; the time is that of the work."""
+    with support.connected(tmp_path / "geo.db") as connection:
+        # More than a pipe holds.
+        connection.execute("UPDATE geocache_cleanup_runs SET host = printf('%.200000c', 'h')")
+    process = subprocess.Popen(
+        [*support.COMMAND, "history", url, "--json", "--timeout=1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=support.environment(),
+    )
+    time.sleep(3)
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    assert len(json.loads(output)["runs"]) == 3
+
+
+@pytest.mark.parametrize("command", ["history", "check"])
+def test_names_that_the_terminal_cannot_show(url: str, tmp_path: Path, command: str) -> None:
+    """A terminal that is not UTF-8 shows their codes."""
+    with support.connected(tmp_path / "geo.db") as connection:
+        connection.execute("UPDATE geocache_cleanup_runs SET host = '\u65e5'")
+    done = support.command(command, url, env={"PYTHONIOENCODING": "latin-1"})
+    assert done.returncode == 0, done.stderr
+    assert "on \\u65e5" in done.stdout

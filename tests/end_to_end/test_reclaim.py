@@ -1,5 +1,7 @@
 """Free space: told after every run, given back only on demand, never at the cost of the run."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,24 @@ def test_a_reader_in_the_way(database: Path) -> None:
     assert (done.returncode, reclaimed["event"]) == (0, "geo_cache_cleanup_reclaimed")
     assert reclaimed["reclaimed_bytes"] == 0
     assert count(database) == ROWS // 2
+
+
+@pytest.mark.parametrize("names", [(), ("TMPDIR",), ("SQLITE_TMPDIR", "TMPDIR"), ("TEMP", "TMP")])
+def test_room_is_looked_for_where_sqlite_copies_to(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """It goes by other variables and places than Python does: /var/tmp comes before /tmp."""
+    code = (
+        "import os, sqlite3\n"
+        "from geocache_cleanup.sqlite import reclaim\n"
+        "connection = sqlite3.connect('')\n"
+        "connection.execute('PRAGMA cache_size = 1')\n"
+        "connection.execute('CREATE TABLE t AS SELECT zeroblob(1000000)')\n"
+        "files = [os.readlink(f'/proc/self/fd/{number}') for number in range(3, 10)"
+        " if os.path.islink(f'/proc/self/fd/{number}')]\n"
+        "(used,) = {os.path.dirname(file) for file in files if 'etilqs' in file}\n"
+        "assert used == reclaim.temporary_directory(), (used, files)\n"
+    )
+    variables = {name: str(tmp_path / name) for name in names}
+    for directory in variables.values():
+        Path(directory).mkdir()
+    kept = {key: value for key, value in support.environment().items() if "TMP" not in key}
+    subprocess.run([sys.executable, "-c", code], env={**kept, **variables}, check=True)

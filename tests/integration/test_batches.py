@@ -7,6 +7,7 @@ import pytest
 import support
 
 from geocache_cleanup import batches, prune
+from geocache_cleanup.backend import connect
 from geocache_cleanup.backlog import Keys
 from geocache_cleanup.database import open_backend, parse_url
 from geocache_cleanup.errors import DataError, DeadlineError
@@ -236,9 +237,8 @@ def test_the_pace_follows_what_was_measured() -> None:
     assert pacer.pause(0) > pacer.pause(1) > 0
 
 
-def test_a_single_transaction_that_is_too_slow_says_so(tmp_path: Path) -> None:
-    """When one transaction cannot finish, the error has the number of rows and what to use."""
-    path = tmp_path / "t.db"
+def fill_slow(path: Path) -> None:
+    """Make a table of which each row takes long to delete."""
     fill(path, SHAPES["usual"])
     long = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 50000)"
     with support.connected(path) as connection:
@@ -247,6 +247,31 @@ def test_a_single_transaction_that_is_too_slow_says_so(tmp_path: Path) -> None:
             f" INSERT INTO sink SELECT ({long} SELECT max(n) FROM c); END"
         )
         connection.execute("CREATE TABLE sink (n)")
+
+
+def test_a_statement_that_is_cut_short_is_already_rolling_back(tmp_path: Path) -> None:
+    """SQLite undoes the transaction before the statement returns: nothing may cut that short."""
+    path = tmp_path / "t.db"
+    fill_slow(path)
+    watch = Watch(1)
+    backend = open_backend(parse_url(f"sqlite:///{path}"), watch)
+
+    def delete_all() -> None:
+        with connect(backend, write=True) as connection:
+            assert not watch.ending
+            try:
+                connection.exec_driver_sql("DELETE FROM geo_cache")
+            finally:
+                assert watch.ending
+
+    with pytest.raises(DeadlineError):
+        delete_all()
+
+
+def test_a_single_transaction_that_is_too_slow_says_so(tmp_path: Path) -> None:
+    """When one transaction cannot finish, the error has the number of rows and what to use."""
+    path = tmp_path / "t.db"
+    fill_slow(path)
     watch = Watch(1)
     with pytest.raises(DeadlineError, match=f"there are {ROWS // 2} stale rows") as caught:
         prune.prune(open_backend(parse_url(f"sqlite:///{path}"), watch), support.order(), watch)

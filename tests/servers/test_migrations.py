@@ -1,5 +1,6 @@
 """Migrations on servers: beside writers, after an attempt that was cut short, and as SQL."""
 
+import json
 import threading
 from typing import Any
 
@@ -117,3 +118,30 @@ def test_long_columns_of_mysql_are_indexed_by_their_start(mariadb: Any, database
         url = text_of(mariadb.url(database))
         assert geocache_cleanup("migrate", url=url).status == 0
         assert geocache_cleanup("run", "--before=2026-07-01", url=url).last["deleted"] == 10
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"), [("json", "'{}'"), ("text", "string_agg(md5(n::text), '')")]
+)
+def test_what_postgresql_cannot_index(
+    postgresql: Any, database_of: Any, declared: str, value: str
+) -> None:
+    """A type without an order, and text longer than an index takes, are no bugs: 78."""
+    database = database_of(postgresql)
+    postgresql.query(f"CREATE TABLE geo_cache (last_seen {declared})", database)
+    postgresql.query(f"INSERT INTO geo_cache SELECT {value} FROM {numbered(999)}", database)
+    postgresql.query("ALTER TABLE geo_cache OWNER TO app", database)
+    outcome = geocache_cleanup("migrate", url=text_of(postgresql.url(database)))
+    assert outcome.status == 78, outcome.last
+
+
+def test_the_ledger_holds_any_name(mariadb: Any, database_of: Any) -> None:
+    """Also in a database whose own characters are fewer."""
+    database, table = database_of(mariadb), "\u65e5\u672c"
+    mariadb.query(f"ALTER DATABASE {database} CHARACTER SET latin1")
+    url, name = text_of(mariadb.url(database)), f"--table={table}"
+    assert geocache_cleanup("migrate", name, url=url).status == 0
+    assert geocache_cleanup("run", name, url=url).status == 0
+    outcome = geocache_cleanup("check", name, "--json", url=url)
+    assert outcome.status == 0, outcome.last
+    assert json.loads(outcome.output)["ledger"]["last_run"]["table_name"] == table

@@ -146,6 +146,14 @@ def test_refused_values(name: str, texts: list[str]) -> None:
             read(**{name: text})
 
 
+@pytest.mark.parametrize("name", ["table", "time_column"])
+def test_names_are_utf8_in_any_locale(name: str) -> None:
+    """A name in bytes that the locale does not know is the same name; what is no text is none."""
+    assert getattr(read(**{name: "\udcc3\udcbc"}), name) == "\u00fc"
+    with pytest.raises(SettingsError, match="UTF-8"):
+        read(**{name: "a\udcff"})
+
+
 def test_fractions_of_a_second() -> None:
     """A timeout may be shorter than a second."""
     assert read(timeout="0.5").timeout == 0.5

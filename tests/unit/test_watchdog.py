@@ -45,6 +45,21 @@ def test_not_in_time() -> None:
     assert not bites(Watch(math.inf), work=False)
 
 
+def test_a_little_more_time_after_a_long_roll_back() -> None:
+    """It is granted to count what there is to do; the deadline is told as it was set."""
+    watch, bitten = Watch(_TIMEOUT), threading.Event()
+    watch.ending = True
+    dog = Watchdog(watch)
+    dog.start(bitten.set)
+    # It has begun to look, but not often enough to take this thread for asleep.
+    time.sleep(1.3)
+    watch.extend(1.0)
+    watch.ending = False
+    assert not bitten.wait(1.0)
+    assert bitten.wait(5.0)
+    assert f"{_TIMEOUT:g} seconds" in watch.too_late().reason
+
+
 def test_not_once_it_is_stopped() -> None:
     """The command has an end of its own by then."""
     assert not bites(Watch(_TIMEOUT), work=False, stop=True)
