@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import threading
 import traceback
 from typing import Iterator, Mapping, Optional
 
@@ -13,6 +14,7 @@ from geocache_cleanup.errors import CleanupError, ExitStatus, Interrupted, Parti
 from geocache_cleanup.events import Event
 
 _BUG_HINT = "this is a bug in geocache-cleanup; please report it with this event"
+_SECONDS_TO_TELL = 0.4
 
 
 @contextlib.contextmanager
@@ -43,6 +45,8 @@ def ladder(edge: Edge) -> Iterator[None]:
 
 def _give_up(edge: Edge) -> None:
     """End the process, whatever it waits for: SQLite undoes what is not committed."""
+    # It may be the log that hangs, when nobody reads it.
+    threading.Timer(_SECONDS_TO_TELL, os._exit, [int(ExitStatus.TEMPFAIL)]).start()
     try:
         error = edge.watch.too_late()
         if edge.watch.ending or edge.settings.batch_seconds:

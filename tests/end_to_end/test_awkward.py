@@ -1,5 +1,7 @@
 """Ordinary states of a machine that are easily taken for bugs: each ends as documented."""
 
+import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -83,6 +85,27 @@ def test_closed_stderr(database: Path) -> None:
     )
     assert done.returncode == 0
     assert support.fetch(database, "SELECT ip FROM geo_cache") == ["new"]
+
+
+def test_stderr_that_nobody_reads(database: Path) -> None:
+    """The write lock is not held for longer than the run may take; nothing is deleted."""
+    ears, mouth = os.pipe()
+    os.set_blocking(mouth, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(mouth, bytes(4096))
+    os.set_blocking(mouth, True)
+    done = subprocess.run(
+        [*support.COMMAND, "run", url(database), "--timeout=1"],
+        stderr=mouth,
+        env=support.environment(),
+        check=False,
+        timeout=60,
+    )
+    os.close(ears)
+    os.close(mouth)
+    assert done.returncode == 75
+    assert support.fetch(database, "SELECT count(*) FROM geo_cache") == [2]
 
 
 @pytest.mark.parametrize("command", ["check", "migrate --sql"])

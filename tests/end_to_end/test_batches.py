@@ -75,10 +75,27 @@ def received(manager: socket.socket) -> list[str]:
             return messages
 
 
-def test_timeout_keeps_what_is_done(slow: Path) -> None:
+@pytest.fixture
+def stuck(database: Path) -> Path:
+    """Return a database of which five hundred rows can be deleted, and no more."""
+    for_ever = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c)"
+    with support.connected(database) as connection:
+        connection.execute("CREATE TABLE gone (n)")
+        connection.execute(
+            "CREATE TRIGGER note AFTER DELETE ON geo_cache BEGIN INSERT INTO gone VALUES (1); END"
+        )
+        connection.execute(
+            "CREATE TRIGGER stuck BEFORE DELETE ON geo_cache"
+            " WHEN (SELECT max(rowid) FROM gone) >= 500 BEGIN"
+            f" INSERT INTO gone SELECT ({for_ever} SELECT max(n) FROM c); END"
+        )
+    return database
+
+
+def test_timeout_keeps_what_is_done(stuck: Path) -> None:
     """A run that does not finish in time ends with 75, tells what remains, and can go on."""
     done = support.command(
-        "run", url(slow), "--before", support.CUTOFF, TINY_BATCHES, "--timeout", "3"
+        "run", url(stuck), "--before", support.CUTOFF, TINY_BATCHES, "--timeout", "5"
     )
     event = support.events(done.stderr)[-1]
     assert (done.returncode, event["event"]) == (75, "geo_cache_cleanup_failed")
@@ -86,11 +103,11 @@ def test_timeout_keeps_what_is_done(slow: Path) -> None:
     assert event["deleted"] + event["remaining"] == ROWS // 2
     assert f"{event['remaining']} remain" in event["reason"]
     assert (event["retryable"], "goes on" in event["hint"]) == (True, True)
-    assert count(slow) == ROWS - event["deleted"]
-    assert support.fetch(slow, "SELECT deleted FROM geocache_cleanup_runs") == [event["deleted"]]
-    with support.connected(slow) as connection:
-        connection.execute("DROP TRIGGER slow")
-    second = support.command("run", url(slow), "--before", support.CUTOFF, BATCHES)
+    assert count(stuck) == ROWS - event["deleted"]
+    assert support.fetch(stuck, "SELECT deleted FROM geocache_cleanup_runs") == [event["deleted"]]
+    with support.connected(stuck) as connection:
+        connection.execute("DROP TRIGGER stuck")
+    second = support.command("run", url(stuck), "--before", support.CUTOFF, BATCHES)
     assert support.events(second.stderr)[-1]["deleted"] == event["remaining"]
 
 
