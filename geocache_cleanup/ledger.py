@@ -16,6 +16,23 @@ KEPT_DAYS = 400
 # Times are UTC without a zone: SQLite and MySQL have no type that keeps one.
 _MOMENT = sa.DateTime()
 _TIMES = ("started_at", "cutoff")
+LEDGER = sa.Table(
+    NAME,
+    sa.MetaData(),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.String(64), nullable=False),
+    sa.Column("started_at", _MOMENT, nullable=False, index=True),
+    sa.Column("duration_seconds", sa.Float, nullable=False),
+    sa.Column("table_name", sa.String(255), nullable=False),
+    sa.Column("time_column", sa.String(255), nullable=False),
+    sa.Column("cutoff", _MOMENT, nullable=False),
+    sa.Column("retention_days", sa.Integer),
+    sa.Column("deleted", sa.BigInteger, nullable=False),
+    sa.Column("unreadable", sa.BigInteger, nullable=False),
+    sa.Column("batches", sa.Integer, nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("version", sa.String(32), nullable=False),
+)
 
 
 @dataclass(frozen=True)
@@ -34,32 +51,6 @@ class Record:
     batches: int
     host: str
     version: str
-
-
-def define(metadata: sa.MetaData) -> sa.Table:
-    """Return the ledger's table; its migration creates just this."""
-    return sa.Table(
-        NAME,
-        metadata,
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("run_id", sa.String(64), nullable=False),
-        sa.Column("started_at", _MOMENT, nullable=False, index=True),
-        sa.Column("duration_seconds", sa.Float, nullable=False),
-        sa.Column("table_name", sa.String(255), nullable=False),
-        sa.Column("time_column", sa.String(255), nullable=False),
-        sa.Column("cutoff", _MOMENT, nullable=False),
-        sa.Column("retention_days", sa.Integer),
-        sa.Column("deleted", sa.BigInteger, nullable=False),
-        sa.Column("unreadable", sa.BigInteger, nullable=False),
-        sa.Column("batches", sa.Integer, nullable=False),
-        sa.Column("host", sa.String(255), nullable=False),
-        sa.Column("version", sa.String(32), nullable=False),
-        mysql_charset="utf8mb4",
-        mariadb_charset="utf8mb4",
-    )
-
-
-LEDGER = define(sa.MetaData())
 
 
 def exists(connection: Connection) -> bool:

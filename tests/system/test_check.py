@@ -70,7 +70,7 @@ def test_a_timer_that_ends_with_the_next_boot(machine: Machine) -> None:
 def test_the_last_success_is_shown(machine: Machine) -> None:
     """Once there is a ledger, and a run has written to it."""
     machine.fill(stale=4, fresh=1)
-    assert "there is no ledger" in findings(check(machine))
+    assert "no ledger is to be seen" in findings(check(machine))
     machine.run(block("systemd-run").removesuffix("check") + "migrate")
     assert "no run of this table has ever succeeded" in findings(check(machine))
     machine.run(START)

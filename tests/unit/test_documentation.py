@@ -1,5 +1,6 @@
 """The documentation and the program say the same; and starting up stays cheap."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -139,11 +140,20 @@ def test_version() -> None:
 )
 def test_quick_answers_import_no_database_library(arguments: list[str], status: int) -> None:
     """Help and bad settings answer at once."""
-    listed = "print([name for name in heavy if name in sys.modules])"
-    done = support.in_python(
-        *arguments,
-        first="import atexit\nheavy = ('sqlalchemy', 'alembic', 'sqlite3')\n"
-        f"atexit.register(lambda: {listed})",
-    )
-    assert done.returncode == status
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert imported(arguments, "sqlalchemy", "alembic", "sqlite3") == (status, [])
+
+
+def test_a_run_imports_one_engine(tmp_path: Path) -> None:
+    """What other engines need costs a nightly run nothing."""
+    support.make_table(tmp_path / "geo.db", [("old", "2020-01-01T00:00:00Z")])
+    arguments = ["run", f"--database-url=sqlite:///{tmp_path}/geo.db"]
+    others = ("sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql", "alembic")
+    assert imported(arguments, "sqlite3", *others) == (0, ["sqlite3"])
+
+
+def imported(arguments: list[str], *names: str) -> tuple[int, list[str]]:
+    """Run a command; return its exit status, and which of some modules it imported."""
+    listed = f"print([name for name in {names!r} if name in sys.modules])"
+    first = f"import atexit\natexit.register(lambda: {listed})"
+    done = support.in_python(*arguments, first=first)
+    return done.returncode, ast.literal_eval(done.stdout.splitlines()[-1])
