@@ -118,6 +118,18 @@ def test_a_retry_that_succeeds_raises_no_alert(machine: Machine) -> None:
     assert machine.journal(ALERT) == []
 
 
+def test_a_killed_run_is_retried(machine: Machine) -> None:
+    """As the kernel kills when memory is short; what it did is undone, and done again."""
+    machine.fill(stale=1, fresh=1)
+    machine.drop_in("[Service]\nRestartSec=1s\n")
+    with machine.locked():
+        machine.begin()
+        machine.run(f"systemctl kill -s KILL {SERVICE}")
+    machine.until(lambda: machine.events() == ["ran"])
+    assert machine.finished() == "inactive"
+    assert machine.rows() == 1
+
+
 SETTINGS = "/etc/default/geocache-cleanup"
 ABSENT = f"echo GEOCACHE_CLEANUP_DATABASE_URL=sqlite:////absent.db >{SETTINGS}"
 CORRUPT = f"head -c 8192 /dev/urandom >{DATABASE}; chown geocache-cleanup: {DATABASE}"
