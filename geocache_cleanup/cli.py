@@ -175,10 +175,9 @@ def check(
 
 
 def _check(edge: Edge, *, as_json: bool) -> None:
-    from geocache_cleanup.report import (
-        document as report,  # for people: a nightly run needs neither
-    )
-    from geocache_cleanup.report import render_check  # for people: a nightly run needs neither
+    # For people: a nightly run needs neither.
+    from geocache_cleanup.report import document as report
+    from geocache_cleanup.report import render_check
 
     url = edge.database_url()
     document: Mapping[str, Any] = {}
@@ -204,7 +203,7 @@ def history(
     edge = Edge(context.params, {}, context.args)
     with ladder(edge):
         from geocache_cleanup.report import document as report  # see _check
-        from geocache_cleanup.report import render  # see _check
+        from geocache_cleanup.report import render
 
         url = edge.database_url()
         rows = [] if nothing_configured(edge) else report.past_runs(edge, url, limit)

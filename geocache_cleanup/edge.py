@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence, TextIO
 
 import typer
 
-from geocache_cleanup.errors import (
-    SettingsError,
-)
+from geocache_cleanup.errors import SettingsError
 from geocache_cleanup.events import Event
 from geocache_cleanup.log import EventLog
 from geocache_cleanup.resolve import Given, gather, resolve
@@ -84,9 +82,8 @@ class Edge:
         for secret in map(str, filter(None, secrets)):
             self.secrets |= {secret, urllib.parse.quote(secret), urllib.parse.quote_plus(secret)}
         self.fields["database"] = shown_url(url)
-        if (
-            url.get_backend_name() == "sqlite"
-        ):  # a server is asked to stop, and cut off if it does not
+        # A server is asked to stop, and cut off if it does not.
+        if url.get_backend_name() == "sqlite":
             self.watchdog.start(self.give_up)
         return url
 

@@ -42,9 +42,9 @@ class Recorder:
 
     def prepare(self, url: "URL") -> None:
         """Raise CleanupError if the file that is set could not be written."""
-        from geocache_cleanup.database import files_of  # imports SQLAlchemy
-
         if path := self._path():
+            from geocache_cleanup.database import files_of  # imports SQLAlchemy
+
             self._usable = False
             self._forbidden = files_of(url)
             metrics.check(path, self._forbidden)

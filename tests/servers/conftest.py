@@ -90,6 +90,11 @@ def is_postgresql(server: Server) -> bool:
     return isinstance(server, postgresql_server.PostgreSQLServer)
 
 
+def admin_of(server: Server) -> str:
+    """Return the user who may do anything."""
+    return "postgres" if is_postgresql(server) else "root"
+
+
 def is_mysql(server: Server) -> bool:
     """Tell MySQL itself from MariaDB."""
     return isinstance(server, mysql_server.MySQLServer)

@@ -9,7 +9,7 @@ import pytest
 from geocache_cleanup.mysql import backend as mysql
 from geocache_cleanup.server import errors as server_errors
 from servers import mariadb_server, postgresql_server
-from servers.conftest import is_mysql, is_postgresql, text_of
+from servers.conftest import admin_of, is_mysql, is_postgresql, text_of
 from servers.private_server import (
     free_port,
     geocache_cleanup,
@@ -145,7 +145,7 @@ def test_rights_on_the_table_alone(server: Any, database: str) -> None:
     """They do without a ledger; one that the account may not see is none on MariaDB and MySQL."""
     make_table(server, database)
     url = text_of(server.url(database))
-    admin = text_of(server.url(database, user="postgres" if is_postgresql(server) else "root"))
+    admin = text_of(server.url(database, user=admin_of(server)))
     if is_postgresql(server):
         server.query("ALTER TABLE geo_cache OWNER TO postgres", database)
     else:
@@ -301,9 +301,7 @@ def test_a_full_disk(server: Any) -> None:
             small.start()
             small.query("CREATE DATABASE one")
             _fill_disk(small, data)
-            last = fails(
-                small.url("one", user="postgres" if is_postgresql(server) else "root"), BEFORE
-            )
+            last = fails(small.url("one", user=admin_of(server)), BEFORE)
             assert last["exit_status"] in {69, 74}, str(last)
             (data / "ballast").unlink()
             if small.daemon.process.poll() is not None:

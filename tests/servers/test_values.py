@@ -21,6 +21,7 @@ from geocache_cleanup.backend import connect
 from geocache_cleanup.database import open_backend
 from geocache_cleanup.mysql import table as mysql_table
 from geocache_cleanup.watch import Watch
+from servers.conftest import admin_of, is_postgresql
 
 CUTOFF = instants.of_datetime(dt.datetime(2026, 6, 3, 12, 0, tzinfo=dt.UTC))
 NOW = CUTOFF + 90 * instants.DAY
@@ -129,7 +130,7 @@ def _judge(
 def table_of(server: Any, database: str, declared: str) -> Iterator[Callable[..., Any]]:
     """Create the table t and yield a function that fills it, and judges what it holds."""
     server.query(f"CREATE TABLE t (id INTEGER, v {declared})", database)
-    backend = open_backend(server.url(database, user=_owner(server)), Watch(math.inf))
+    backend = open_backend(server.url(database, user=admin_of(server)), Watch(math.inf))
 
     def judge(values: Sequence[Any], cutoff: int, zone: dt.tzinfo) -> tuple[set[int], set[int]]:
         with connect(backend, write=True) as connection:
@@ -143,14 +144,10 @@ def table_of(server: Any, database: str, declared: str) -> Iterator[Callable[...
     yield judge
 
 
-def _owner(server: Any) -> str:
-    return "postgres" if server.query("SELECT version()")[0][0].startswith("Postgre") else "root"
-
-
 @pytest.mark.parametrize("index", ["", "CREATE INDEX i ON t (v)"])
 def test_text_is_judged_value_by_value(server: Any, database: str, index: str) -> None:
     """Thousands of texts in mixed formats, by the index (in spans) and without (in one scan)."""
-    by_code = ' COLLATE "C"' if _owner(server) == "postgres" and index else ""
+    by_code = ' COLLATE "C"' if is_postgresql(server) and index else ""
     with table_of(server, database, "VARCHAR(200)" + by_code) as judge:
         if index:
             server.query(index, database)
@@ -264,7 +261,7 @@ def test_numbers_are_judged_by_magnitude(
 
 def test_what_is_no_time_of_the_calendar_is_never_stale(server: Any, database: str) -> None:
     """Infinity, years before our era, zero dates and 31 February are counted, not deleted."""
-    if _owner(server) == "postgres":
+    if is_postgresql(server):
         statement = "INSERT INTO t VALUES (0, '-infinity'), (1, '0044-03-15 BC'), (2, 'infinity')"
         unreadable = {0, 1}
     else:
@@ -274,11 +271,11 @@ def test_what_is_no_time_of_the_calendar_is_never_stale(server: Any, database: s
             " (3, '2020-02-31'), (4, '0000-01-01')"
         )
         unreadable = {0, 1, 2, 3, 4}
-    for declared in ("DATE", "TIMESTAMP" if _owner(server) == "postgres" else "DATETIME"):
+    for declared in ("DATE", "TIMESTAMP" if is_postgresql(server) else "DATETIME"):
         server.query(f"CREATE TABLE t (id INTEGER, v {declared})", database)
         server.query(statement, database)
         server.query("INSERT INTO t VALUES (9, '2020-02-29'), (10, NULL)", database)
-        backend: Any = open_backend(server.url(database, user=_owner(server)), Watch(60))
+        backend: Any = open_backend(server.url(database, user=admin_of(server)), Watch(60))
         with connect(backend, write=False) as connection:
             assert _judge(connection, backend, CUTOFF, dt.UTC) == ({9}, unreadable)
         server.query("DROP TABLE t", database)
