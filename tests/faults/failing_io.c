@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 enum kind { READ = 1, WRITE = 2, SYNC = 4, TRUNCATE = 8, UNLINK = 16, OPEN = 32, LOCK = 64 };
-enum action { FAIL, FAIL_FROM_HERE, TEAR, DIE_BEFORE, DIE_IN_THE_MIDDLE, DIE_AFTER, STEP_CLOCK, CUT_POWER };
+enum action { FAIL, FAIL_FROM_HERE, TEAR, DIE_BEFORE, DIE_IN_THE_MIDDLE, DIE_AFTER, STEP_CLOCK, CUT_POWER, STOP };
 
 static int kinds, action, error;
 static long wanted, seen, hits, shift, step;
@@ -71,6 +71,8 @@ static int due(int kind, int ours)
         shift = step;
     if (is_due && action == CUT_POWER)
         cut_power();
+    if (is_due && action == STOP)
+        kill(getpid(), SIGSTOP);
     return is_due && action < STEP_CLOCK;
 }
 

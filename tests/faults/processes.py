@@ -48,6 +48,7 @@ class Action(enum.IntEnum):
     DIE_AFTER = 5
     STEP_CLOCK = 6
     CUT_POWER = 7
+    STOP = 8
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,8 @@ class Nursery:
         seconds = time.monotonic() - began
         output, errors = ((self._directory / name).read_text() for name in ("out", "err"))
         report = self._directory / "io"
-        counts = json.loads(report.read_text()) if fault and report.exists() else []
+        # A kill may come in the middle of the report.
+        counts = json.loads(report.read_text()) if status >= 0 and report.exists() else []
         report.unlink(missing_ok=True)
         return Outcome(status, output, errors, seconds, *counts)
 
