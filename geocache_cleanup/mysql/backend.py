@@ -33,6 +33,9 @@ _WORDS = {
     "wsrep": errors.CONFLICT,
 }
 MISLEADING = {1105, 1180}
+# Other error numbers are no server's own: a trigger has chosen them for SIGNAL. Those from
+# 32,768 on PyMySQL takes for negative ones.
+_OWN_ERRNOS = range(6_000)
 
 
 class MySQL(Server):
@@ -150,6 +153,8 @@ class MySQL(Server):
         meaning = errors.ERRNOS.get(number) if isinstance(number, int) else None
         if number in MISLEADING:
             meaning = next((found for words, found in _WORDS.items() if words in said), None)
+        if isinstance(number, int) and number not in _OWN_ERRNOS:
+            meaning = errors.CONSTRAINT
         if meaning is None and type(error).__name__ == "InterfaceError":
             meaning = errors.LOST
         return meaning.explain(f"{said} ({number})") if meaning else None
