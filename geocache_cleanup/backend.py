@@ -65,6 +65,9 @@ class Backend(Protocol):
         With ``write`` the write lock is held from the start.
         """
 
+    def connect_to_migrate(self) -> ContextManager[Connection]:
+        """Open a connection for migrations: in one transaction where the database can do that."""
+
     def find(self, connection: Connection, table: str, column: str) -> Target:
         """Look the table up; raise ConfigError naming what there is instead."""
 

@@ -6,16 +6,14 @@ import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ContextManager, Iterator, Mapping, Optional, Sequence
+from typing import Iterator, Mapping, Optional, Sequence
 
 from alembic.config import Config
 from sqlalchemy.engine import URL, Connection
 
 from alembic import command
-from geocache_cleanup.backend import Backend, connect
 from geocache_cleanup.database import open_backend, parse_url
 from geocache_cleanup.errors import ConfigError
-from geocache_cleanup.server.backend import Server
 from geocache_cleanup.settings import SETTINGS
 from geocache_cleanup.watch import Watch
 
@@ -51,7 +49,7 @@ def upgrade(url: URL, names: Names, watch: Watch) -> Sequence[str]:
     it step by step. Raise CleanupError if it cannot be done.
     """
     backend = open_backend(url, watch, create=True)
-    with _connect(backend) as connection:
+    with backend.connect_to_migrate() as connection:
         config = configure(url, names)
         config.attributes.update(connection=connection, backend=backend)
         # Every revision looks before it acts. Running all of them again is what gives a second
@@ -61,14 +59,6 @@ def upgrade(url: URL, names: Names, watch: Watch) -> Sequence[str]:
         backend.find(connection, names.table, names.time_column)
     done: list[str] = config.attributes["done"]
     return done or ["everything is in place already"]
-
-
-def _connect(backend: Backend) -> ContextManager[Connection]:
-    return (
-        backend.connect_to_migrate()
-        if isinstance(backend, Server)
-        else connect(backend, write=True)
-    )
 
 
 def print_sql(url: URL, names: Names) -> Sequence[str]:
@@ -124,5 +114,5 @@ def connected(config: Config) -> Iterator[Optional[Connection]]:
         return
     backend = open_backend(config.attributes["url"], Watch(math.inf), create=True)
     config.attributes["backend"] = backend
-    with _connect(backend) as connection:
+    with backend.connect_to_migrate() as connection:
         yield connection

@@ -18,7 +18,8 @@ from geocache_cleanup.mysql import guards as mysql_guards
 from geocache_cleanup.mysql import table as mysql_table
 from geocache_cleanup.mysql.words import MySQLWords
 from geocache_cleanup.server import errors
-from geocache_cleanup.server.backend import Mode, Server, lock_seconds, one_line
+from geocache_cleanup.server.backend import Server
+from geocache_cleanup.server.session import Mode, lock_seconds, one_line
 from geocache_cleanup.server.table import ServerTarget
 from geocache_cleanup.watch import Watch
 
@@ -46,7 +47,7 @@ class MySQL(Server):
     is_guarded = staticmethod(mysql_guards.is_guarded)
 
     def __init__(self, url: URL, watch: Watch) -> None:
-        """See ``Server``; raise ConfigError if the URL names no database, where the ledger is."""
+        """See ``Session``; raise ConfigError if the URL names no database, where the ledger is."""
         if not url.database:
             raise ConfigError(
                 "the URL names no database", f"append it: {url.drivername}://HOST/DATABASE"
@@ -91,7 +92,7 @@ class MySQL(Server):
         """See ``backend.Backend.settle``: nothing is put off until then."""
 
     def options(self, seconds: int) -> dict[str, object]:
-        """See ``Server.options``. The mode of the server would decide what a cast may do."""
+        """See ``Session.options``. The mode of the server would decide what a cast may do."""
         options: dict[str, object] = {
             "charset": "utf8mb4",
             "sql_mode": "NO_ENGINE_SUBSTITUTION",
@@ -104,7 +105,7 @@ class MySQL(Server):
         return options
 
     def preamble(self, mode: Mode, seconds: Optional[float]) -> Sequence[str]:
-        """See ``Server.preamble``."""
+        """See ``Session.preamble``."""
         is_mariadb = bool(self.dialect.is_mariadb)
         isolation = "tx_isolation" if is_mariadb else "transaction_isolation"
         settings = [
@@ -131,7 +132,7 @@ class MySQL(Server):
         return statements
 
     def cancel(self, raw: Any) -> None:  # noqa: ARG002 - one signature for all engines
-        """See ``Server.cancel``. Through a balancer this may be another server: the token tells."""
+        """See ``Session.cancel``. A balancer may choose another server: the token tells."""
         arguments, options = self.dialect.create_connect_args(self.url)
         killer = self.dialect.connect(*arguments, **{**self.options(_GRACE_SECONDS), **options})
         with contextlib.closing(killer):
@@ -142,12 +143,12 @@ class MySQL(Server):
                 cursor.execute(f"KILL QUERY {int(number)}")
 
     def descriptor(self, raw: Any) -> Optional[int]:
-        """See ``Server.descriptor``. mysqlclient keeps its socket to itself; see read_timeout."""
+        """See ``Session.descriptor``. mysqlclient keeps its socket to itself; see read_timeout."""
         number = getattr(getattr(raw, "_sock", None), "fileno", lambda: None)()
         return None if number is None else int(number)
 
     def explain(self, error: Exception) -> Optional[CleanupError]:
-        """See ``Server.explain``."""
+        """See ``Session.explain``."""
         number = error.args[0] if error.args else None
         said = one_line(str(error.args[1] if len(error.args) > 1 else error))
         meaning = errors.ERRNOS.get(number) if isinstance(number, int) else None

@@ -11,7 +11,8 @@ from geocache_cleanup.errors import CleanupError
 from geocache_cleanup.postgresql import table as postgresql_table
 from geocache_cleanup.postgresql.words import PostgreSQLWords
 from geocache_cleanup.server import errors
-from geocache_cleanup.server.backend import Mode, Server, lock_seconds, one_line
+from geocache_cleanup.server.backend import Server
+from geocache_cleanup.server.session import Mode, lock_seconds, one_line
 from geocache_cleanup.server.table import ServerTarget
 
 # The first half of the advisory lock's key; the second is the table's own number.
@@ -59,7 +60,7 @@ class PostgreSQL(Server):
         connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
 
     def options(self, seconds: int) -> dict[str, object]:
-        """See ``Server.options``. A host that has gone without a word is noticed by probes."""
+        """See ``Session.options``. A host that has gone without a word is noticed by probes."""
         return {
             "application_name": "geocache-cleanup",
             "connect_timeout": max(2, seconds),
@@ -69,7 +70,7 @@ class PostgreSQL(Server):
         }
 
     def preamble(self, mode: Mode, seconds: Optional[float]) -> Sequence[str]:
-        """See ``Server.preamble``. Local settings suit connection poolers as well."""
+        """See ``Session.preamble``. Local settings suit connection poolers as well."""
         scope = "SESSION" if mode is Mode.MIGRATE else "LOCAL"
         settings = ["TIME ZONE 'UTC'", "standard_conforming_strings = on"]
         if seconds is not None:
@@ -86,15 +87,15 @@ class PostgreSQL(Server):
         return [*begin, *(f"SET {scope} {setting}" for setting in settings)]
 
     def cancel(self, raw: Any) -> None:
-        """See ``Server.cancel``."""
+        """See ``Session.cancel``."""
         raw.cancel()
 
     def descriptor(self, raw: Any) -> Optional[int]:
-        """See ``Server.descriptor``."""
+        """See ``Session.descriptor``."""
         return int(raw.fileno())
 
     def explain(self, error: Exception) -> Optional[CleanupError]:
-        """See ``Server.explain``."""
+        """See ``Session.explain``."""
         state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
         diagnosis = getattr(error, "diag", None)
         said = getattr(diagnosis, "message_primary", None) or one_line(str(error))

@@ -5,13 +5,13 @@ import os
 import sqlite3
 import time
 import urllib.parse
-from typing import Iterator, NoReturn, Sequence, Union
+from typing import ContextManager, Iterator, NoReturn, Sequence, Union
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
-from geocache_cleanup.backend import Search, Target
+from geocache_cleanup.backend import Search, Target, connect
 from geocache_cleanup.backlog import Backlog
 from geocache_cleanup.errors import PermissionRefusedError
 from geocache_cleanup.sqlite import backlog, errors, search, wal
@@ -81,6 +81,10 @@ class SQLite:
         self._write = write
         with connection.begin():
             yield
+
+    def connect_to_migrate(self) -> ContextManager[Connection]:
+        """See ``backend.Backend.connect_to_migrate``."""
+        return connect(self, write=True)
 
     def backlog(
         self, connection: Connection, target: Target, searches: Sequence[Search], seconds: float
