@@ -89,7 +89,7 @@ def _is_written(column: Column, form: str) -> Condition:
     # Only arithmetic, even of nothing, makes SQLite put 30 February right.
     rewritten = sa.func.strftime(form, column, "+0 days")
     same = sa.collate(column, "BINARY") == rewritten
-    # SQLite knows a year 0, which the calendar of the contract does not.
+    # SQLite knows a year 0, which the calendar of instants.py does not.
     return sa.and_(column >= "0001-", sa.func.coalesce(same, sa.false()))
 
 

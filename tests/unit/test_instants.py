@@ -34,7 +34,7 @@ NOON = support.instant(support.CUTOFF)
     ],
 )
 def test_one_instant_in_many_formats(value: object) -> None:
-    """All formats of the contract name the same instant."""
+    """All documented formats name the same instant."""
     assert instants.read_instant(value, UTC) == NOON
 
 

@@ -28,7 +28,7 @@ def read(
 
 
 def test_defaults() -> None:
-    """Nothing given: the defaults of the contract."""
+    """Nothing given: the documented defaults."""
     settings = read()
     assert settings.database_url == "sqlite:////var/lib/geocache-cleanup/geo_cache.db"
     assert (settings.table, settings.time_column) == ("geo_cache", "last_seen")
