@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 import typer
 
-from geocache_cleanup import __version__, instants, options
+from geocache_cleanup import __version__, instants, options, service
 from geocache_cleanup.edge import Edge, nothing_configured
-from geocache_cleanup.errors import CleanupError, Interrupted
+from geocache_cleanup.errors import CleanupError, ConfigError, Interrupted
 from geocache_cleanup.events import Event
 from geocache_cleanup.journal import Notifier
 from geocache_cleanup.ladder import ladder
@@ -224,6 +224,9 @@ def migrate(
     """Create what is missing: the table, an index on the time column, the ledger."""
     edge = Edge(context.params, {}, context.args)
     with ladder(edge):
+        if not edge.settings.configured and service.is_ignored(edge.given):
+            # It would make the default database, and the service would find one.
+            raise ConfigError(service.NOT_GIVEN, f"{service.REMEDY}, or give --database-url")
         url = edge.database_url()
         from geocache_cleanup import migrate as work  # imports SQLAlchemy and Alembic
 

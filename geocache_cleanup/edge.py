@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence, TextIO
 
 import typer
 
+from geocache_cleanup import service
 from geocache_cleanup.errors import SettingsError
 from geocache_cleanup.events import Event
 from geocache_cleanup.log import EventLog
@@ -137,12 +138,14 @@ def nothing_configured(edge: Edge) -> bool:
     try:
         os.stat(DEFAULT_DATABASE)
     except FileNotFoundError:
-        edge.emit(
-            Event.SKIPPED,
-            "info",
-            f"Nothing to do: no database is configured and there is no {DEFAULT_DATABASE}; set "
-            f"{SETTINGS['database_url'].variable} in /etc/default/geocache-cleanup",
+        variable = SETTINGS["database_url"].variable
+        why = (
+            f"{service.NOT_GIVEN}; {service.REMEDY}"
+            if service.is_ignored(edge.given)
+            else f"no database is configured and there is no {DEFAULT_DATABASE}; set {variable} in "
+            f"{service.SETTINGS_FILE}, for an instance NAME in /etc/geocache-cleanup/NAME.env"
         )
+        edge.emit(Event.SKIPPED, "info", f"Nothing to do: {why}")
         return True
     except OSError:
         return False  # a run reports what is wrong with it

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Mapping, Optional, Sequence
@@ -12,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy.engine import URL, Connection
 
 from alembic import command
-from geocache_cleanup.database import open_backend, parse_url
+from geocache_cleanup.database import files_of, open_backend, parse_url, shown_url
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.settings import SETTINGS
 from geocache_cleanup.watch import Watch
@@ -49,6 +50,8 @@ def upgrade(url: URL, names: Names, watch: Watch) -> Sequence[str]:
     it step by step. Raise CleanupError if it cannot be done.
     """
     backend = open_backend(url, watch, create=True)
+    files = files_of(url)
+    is_new = bool(files) and not any(map(os.path.lexists, files))
     with backend.connect_to_migrate() as connection:
         config = configure(url, names)
         config.attributes.update(connection=connection, backend=backend)
@@ -58,6 +61,8 @@ def upgrade(url: URL, names: Names, watch: Watch) -> Sequence[str]:
         command.upgrade(config, "head")
         backend.find(connection, names.table, names.time_column)
     done: list[str] = config.attributes["done"]
+    if is_new:
+        done.insert(0, f"created the database {shown_url(url)}")
     return done or ["everything is in place already"]
 
 

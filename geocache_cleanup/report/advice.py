@@ -2,6 +2,7 @@
 
 from typing import Callable, Iterator, Sequence
 
+from geocache_cleanup import service
 from geocache_cleanup.report.advice_runs import of_ledger, of_lock, of_timers
 from geocache_cleanup.report.finding import MIGRATE, Advice, Document, Surroundings
 
@@ -24,16 +25,12 @@ def advise(document: Document, around: Surroundings) -> Sequence[Advice]:
 
 def _of_settings(document: Document, around: Surroundings) -> Iterator[Advice]:
     settings = {row["option"]: row for row in document["settings"]}
-    if "connection" not in document and "problem" not in document:
+    if around.ignores_service:
+        yield Advice(service.NOT_GIVEN, service.REMEDY)
+    elif "connection" not in document and "problem" not in document:
         yield Advice(
             "no database is configured yet",
-            "set GEOCACHE_CLEANUP_DATABASE_URL in /etc/default/geocache-cleanup",
-        )
-    if around.ignores_service:
-        yield Advice(
-            "this command was not given the settings of the service in "
-            "/etc/default/geocache-cleanup",
-            "see 'Commands with the service's settings' in the README, or the head of that file",
+            f"set GEOCACHE_CLEANUP_DATABASE_URL in {service.SETTINGS_FILE}",
         )
     if around.has_secret_in_view:
         yield Advice(
@@ -65,10 +62,13 @@ def _of_connection(connection: Document, around: Surroundings) -> Iterator[Advic
             f"check as {owner}: runuser -u {owner} -- geocache-cleanup check",
         )
     else:
+        user, file = connection["user"], connection["file"]
         yield Advice(
-            f"the file belongs to {owner}, this is {connection['user']}: files that SQLite makes "
+            f"the file belongs to {owner}, this is {user}: files that SQLite makes "
             "beside it would be in the way of the application",
-            f"run as {owner}: set User= and Group= in a drop-in, as other-sqlite.conf does",
+            f"if no application needs it to be root's, chown {user}: {file}"
+            if owner == "root"
+            else f"run as {owner}: set User= and Group= in a drop-in, as other-sqlite.conf does",
         )
 
 

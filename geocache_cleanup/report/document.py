@@ -3,10 +3,9 @@
 import contextlib
 import dataclasses
 import os
-import re
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
-from geocache_cleanup import __version__, instants
+from geocache_cleanup import __version__, instants, service
 from geocache_cleanup.edge import Edge
 from geocache_cleanup.errors import CleanupError, DeadlineError
 from geocache_cleanup.metrics import file as metrics
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from geocache_cleanup.backend import Backend
     from geocache_cleanup.order import Order
 
-_SERVICE_SETTINGS = "/etc/default/geocache-cleanup"
 _RUNS_LOOKED_AT = 50
 # Of the time left, for reading the whole table.
 _SHARE = 0.5
@@ -48,7 +46,7 @@ def checking(edge: Edge) -> Iterator[dict[str, Any]]:
     finally:
         hints = Surroundings(
             has_secret_in_view=bool(edge.secrets) and _is_in_view(edge),
-            ignores_service=_ignores_service(edge),
+            ignores_service=service.is_ignored(edge.given),
             timeout=edge.settings.timeout,
             is_root=os.geteuid() == 0,
         )
@@ -142,14 +140,3 @@ def past_runs(edge: Edge, url: "URL", limit: int) -> Sequence[Mapping[str, objec
 def _is_in_view(edge: Edge) -> bool:
     """Tell whether the URL was given where others on the host can see it."""
     return edge.given["database_url"].source in {"option", "environment"}
-
-
-def _ignores_service(edge: Edge) -> bool:
-    """Tell whether the service has settings that this command was not given."""
-    if "environment" in {found.source for found in edge.given.values()}:
-        return False
-    try:
-        with open(_SERVICE_SETTINGS, encoding="utf-8", errors="replace") as file:
-            return re.search(r"^\s*GEOCACHE_CLEANUP_\w+=", file.read(), re.MULTILINE) is not None
-    except OSError:
-        return False

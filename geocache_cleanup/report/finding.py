@@ -5,7 +5,7 @@ from typing import Any, Mapping
 
 Document = Mapping[str, Any]
 
-MIGRATE = "run geocache-cleanup migrate as the owner of the table"
+MIGRATE = "run geocache-cleanup migrate with these settings, as the owner of the table"
 
 
 @dataclass(frozen=True)

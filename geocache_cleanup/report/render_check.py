@@ -145,7 +145,7 @@ def _timers(timers: Document) -> str:
     return "\n".join(
         wrap(
             f"{unit['unit']} is {unit['enabled'] or 'not installed'} and {unit['active']}; "
-            f"it fires next {_when(unit['next'])}, and fired last {_when(unit['last'])}.",
+            f"it fires next {_when(unit['next'])}, and last fired {_when(unit['last'])}.",
             _INDENT,
         )
         for unit in timers["units"]

@@ -18,8 +18,8 @@ _REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 
 AS_OWNER = (
-    "run as the user that owns the database; under systemd also set ReadWritePaths= to its "
-    "directory"
+    "run as the user that owns the database, or if that is root chown it to the user who runs "
+    "this; under systemd also set ReadWritePaths= to its directory"
 )
 
 
@@ -52,7 +52,8 @@ _STORAGE = _Meaning(
     frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, *_REFUSED}),
     StorageError,
     "the storage of {path!r} is full, failing or read-only: {text}",
-    "see df, and the kernel's messages in journalctl -k",
+    "see df, and the kernel's messages in journalctl -k; under systemd also whether "
+    "ReadWritePaths= names its directory",
 )
 _MEANINGS = (
     _NO_PERMISSION,

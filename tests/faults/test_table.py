@@ -53,7 +53,11 @@ BACKED_BY = {
         "0",
         "test_application.py::test_a_writer_at_full_speed",
     ),
-    "Two runs at once": ("0", "test_application.py::test_two_runs_at_once"),
+    "Two runs at once on SQLite": ("0", "test_application.py::test_two_runs_at_once"),
+    "Two runs at once on a server": (
+        "75",
+        "../servers/test_interruptions.py::test_the_second_run_ends_at_once",
+    ),
     "A migration during a run": ("0", "test_application.py::test_a_migration_during_a_run"),
 }
 

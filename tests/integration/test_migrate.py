@@ -42,7 +42,7 @@ def schema(path: Path) -> set[str]:
 def test_new_file(tmp_path: Path) -> None:
     """A file that is not there is made, with the table, the index and the ledger."""
     path = tmp_path / "new.db"
-    assert upgrade(path) == MADE
+    assert upgrade(path) == [f"created the database sqlite:///{path}", *MADE]
     assert upgrade(path) == ["everything is in place already"]
     assert support.run_here(path).deleted == 0
     assert support.fetch(path, "SELECT deleted FROM geocache_cleanup_runs") == [0]

@@ -147,7 +147,11 @@ def test_the_recipe_of_the_manual_lists_the_runs(machine: Machine) -> None:
 def test_the_manual_makes_an_instance(machine: Machine) -> None:
     """A second database, by the commands of the manual, settings typed in."""
     (recipe,) = [example for example in examples() if "eu.env" in example]
-    machine.run(f"echo GEOCACHE_CLEANUP_TIMEOUT=30 | {recipe}")
+    database = "/var/lib/geocache-cleanup/eu/geo_cache.db"
+    machine.run(f"echo GEOCACHE_CLEANUP_DATABASE_URL=sqlite:///{database} | {recipe}")
     assert machine.show("geocache-cleanup@eu.timer", "ActiveState") == "active"
+    machine.run("install -d -o geocache-cleanup /var/lib/geocache-cleanup/eu")
+    machine.fill(stale=1, fresh=1, database=database)
     machine.run("systemctl start geocache-cleanup@eu.service")
+    assert machine.rows(database) == 1
     machine.run("systemctl disable --now geocache-cleanup@eu.timer")

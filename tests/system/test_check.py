@@ -88,3 +88,23 @@ def test_root_and_a_shell_are_told_that_they_are_not_the_service(machine: Machin
     assert "root may do anything" in findings(document)
     assert "not given the settings of the service" in findings(document)
     assert machine.run(f"ls {DATABASE}*").split() == [DATABASE]
+
+
+def test_a_shell_makes_no_database_where_the_service_has_another(machine: Machine) -> None:
+    """A bare run does nothing and says why, a bare migration is refused."""
+    machine.fill(stale=1, fresh=1, database="/var/lib/geocache-cleanup/other.db")
+    machine.configure(database_url="sqlite:////var/lib/geocache-cleanup/other.db")
+    machine.run(f"rm -f {DATABASE}*")
+    for command, status in [("run", 0), ("check", 0), ("history", 0), ("migrate", 78)]:
+        ended = machine.call(f"geocache-cleanup {command}")
+        assert ended.returncode == status
+        assert "not given the settings of the service" in ended.stdout
+    assert machine.status(f"test -e {DATABASE}") == 1
+
+
+def test_a_file_of_root(machine: Machine) -> None:
+    """In the service's own directory it is to be given to the service."""
+    machine.fill(stale=1, fresh=1)
+    machine.run(f"chown root: {DATABASE}; chmod 666 {DATABASE}")
+    document = check(machine)
+    assert f"chown {USER}: {DATABASE}" in str(document["advice"])

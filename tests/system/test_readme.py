@@ -89,7 +89,7 @@ def test_credentials(machine: Machine) -> None:
     make, *encrypt = block("install -d -m 700 /etc/credstore.encrypted").splitlines()
     command = "\n".join(encrypt)
     machine.run(f"{make}; printf %s {url} | {command}")
-    machine.use_example("encrypted-credential")
+    machine.run(block("install -D -m 644 /usr/share/doc"))
     machine.mark()
     machine.run(START)
     assert machine.events() == ["ran"]
@@ -97,10 +97,16 @@ def test_credentials(machine: Machine) -> None:
 
 
 def test_several_databases(machine: Machine) -> None:
-    """An instance is made and armed by the two commands."""
+    """An instance is made, armed and started by the commands, on a database of its own."""
+    database = "/var/lib/geocache-cleanup/eu/geo_cache.db"
     machine.run("mkdir -p /etc/geocache-cleanup")
-    machine.run(block("echo GEOCACHE_CLEANUP_RETENTION_DAYS=30"))
+    *commands, start = block("echo GEOCACHE_CLEANUP_DATABASE_URL").splitlines()
+    machine.run("\n".join(commands))
     assert machine.show("geocache-cleanup@eu.timer", "ActiveState") == "active"
+    assert machine.status(start) == 1  # there is no such file yet
+    machine.fill(stale=2, fresh=1, database=database)
+    machine.run(start)
+    assert machine.rows(database) == 1
     machine.run("systemctl disable --now geocache-cleanup@eu.timer")
     machine.run("rm /etc/geocache-cleanup/eu.env")
 
