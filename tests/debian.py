@@ -5,6 +5,9 @@ import shutil
 import subprocess
 from typing import Optional
 
+# For who else installs something, such as another session.
+_WAIT = "--option=DPkg::Lock::Timeout=900"
+
 
 def install(*packages: str) -> Optional[str]:
     """Install packages; return what stands in the way, if anything does.
@@ -16,7 +19,7 @@ def install(*packages: str) -> Optional[str]:
         return problem
     subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
     done = subprocess.run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", _WAIT, *packages],
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"},
         check=False,
         capture_output=True,

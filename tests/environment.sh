@@ -14,7 +14,9 @@ can_install() {
 
 install_packages() {
     apt-get update -q >&2
-    DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >&2
+    # Another session may be at it.
+    DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
+        --option=DPkg::Lock::Timeout=900 "$@" >&2
 }
 
 # Prints the extras of what the tests need: with the drivers, where servers can be started.

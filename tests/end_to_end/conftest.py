@@ -46,6 +46,17 @@ def start(path: Path, *arguments: str) -> "subprocess.Popen[str]":
     )
 
 
+def slow_down(path: Path) -> None:
+    """Let each row take a millisecond or so to delete."""
+    long = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3000)"
+    with support.connected(path) as connection:
+        connection.execute("CREATE TABLE sink (n)")
+        connection.execute(
+            "CREATE TRIGGER slow AFTER DELETE ON geo_cache BEGIN"
+            f" INSERT INTO sink SELECT ({long} SELECT max(n) FROM c); END"
+        )
+
+
 def count(path: Path) -> int:
     """Return how many rows the table has; raise if the database is damaged."""
     assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]

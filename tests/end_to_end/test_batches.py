@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 import support
 
-from end_to_end.conftest import count, make_database, start, url
+from end_to_end.conftest import count, make_database, slow_down, start, url
 
 ROWS = 60_000
+FEW_ROWS = 4_000
 BATCHES = "--batch-seconds=0.02"
 # As small as they come: some hundreds of them.
 TINY_BATCHES = "--batch-seconds=0.0001"
@@ -42,6 +44,7 @@ def test_events_of_a_run_in_batches(database: Path) -> None:
         while process.poll() is None:
             time.sleep(0.01)
             heard += received(manager)
+        heard += received(manager)
         assert process.stderr is not None
         ran = support.events(process.stderr.read())[-1]
     assert (process.returncode, ran["event"]) == (0, "geo_cache_cleanup_ran")
@@ -55,13 +58,7 @@ def test_events_of_a_run_in_batches(database: Path) -> None:
 @pytest.fixture
 def slow(database: Path) -> Path:
     """Return a database each of whose rows takes a millisecond or so to delete."""
-    long = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3000)"
-    with support.connected(database) as connection:
-        connection.execute("CREATE TABLE sink (n)")
-        connection.execute(
-            "CREATE TRIGGER slow AFTER DELETE ON geo_cache BEGIN"
-            f" INSERT INTO sink SELECT ({long} SELECT max(n) FROM c); END"
-        )
+    slow_down(database)
     return database
 
 
@@ -76,8 +73,9 @@ def received(manager: socket.socket) -> list[str]:
 
 
 @pytest.fixture
-def stuck(database: Path) -> Path:
-    """Return a database of which five hundred rows can be deleted, and no more."""
+def stuck(tmp_path: Path) -> Path:
+    """Return a database, soon searched, of which five hundred rows can be deleted and no more."""
+    database = make_database(tmp_path / "geo.db", FEW_ROWS, "wal")
     for_ever = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c)"
     with support.connected(database) as connection:
         connection.execute("CREATE TABLE gone (n)")
@@ -95,15 +93,15 @@ def stuck(database: Path) -> Path:
 def test_timeout_keeps_what_is_done(stuck: Path) -> None:
     """A run that does not finish in time ends with 75, tells what remains, and can go on."""
     done = support.command(
-        "run", url(stuck), "--before", support.CUTOFF, TINY_BATCHES, "--timeout", "5"
+        "run", url(stuck), "--before", support.CUTOFF, TINY_BATCHES, "--timeout", "10"
     )
     event = support.events(done.stderr)[-1]
     assert (done.returncode, event["event"]) == (75, "geo_cache_cleanup_failed")
     assert event["batches"] > 0
-    assert event["deleted"] + event["remaining"] == ROWS // 2
+    assert event["deleted"] + event["remaining"] == FEW_ROWS // 2
     assert f"{event['remaining']} remain" in event["reason"]
     assert (event["retryable"], "goes on" in event["hint"]) == (True, True)
-    assert count(stuck) == ROWS - event["deleted"]
+    assert count(stuck) == FEW_ROWS - event["deleted"]
     assert support.fetch(stuck, "SELECT deleted FROM geocache_cleanup_runs") == [event["deleted"]]
     with support.connected(stuck) as connection:
         connection.execute("DROP TRIGGER stuck")
@@ -144,16 +142,18 @@ def test_writers_get_in_between(database: Path) -> None:
     """An application that writes meanwhile loses nothing, and is not kept out to the end."""
     process = start(database, BATCHES)
     written = 0
+    met: set[int] = set()
     with support.connected(database) as connection:
         while process.poll() is None:
             statement = "INSERT INTO geo_cache (ip, cached_at, last_seen) VALUES (?, ?, ?)"
             fresh = "2099-01-01T00:00:00Z"
             connection.execute(statement, (f"198.51.100.{written}", fresh, fresh))
             written += 1
+            met.update(*connection.execute("SELECT batches FROM geocache_cleanup_runs"))
             time.sleep(0.005)
     assert process.returncode == 0
-    # Far fewer would get in if the lock were held from the start to the end.
-    assert written > 20
+    # It would meet the last number alone if the lock were held from the start to the end.
+    assert len(met) > 2
     assert count(database) == ROWS // 2 + written
 
 
@@ -167,11 +167,16 @@ def test_a_bar_on_a_terminal(database: Path) -> None:
 
 def test_the_time_on_a_terminal(slow: Path) -> None:
     """Of one long transaction people see that it works, and how long it may go on."""
-    status, text = on_a_terminal(slow, "--timeout=4")
+    status, text = on_a_terminal(slow, "--timeout=6")
     assert status == 75
     assert "seconds of --timeout" in text
-    assert "3/4" in text
-    assert text.splitlines()[-2].startswith("error: Failed: not finished within 4 seconds")
+    shown = [tuple(map(int, pair)) for pair in re.findall(r"\b(\d)/(\d)\b", text)]
+    seconds = sorted({second for second, _ in shown} - {0})
+    assert seconds == list(range(1, len(seconds) + 1))
+    # What is left of the time, to the second, when the start is over.
+    (whole,) = {whole for _, whole in shown}
+    assert 1 < len(seconds) <= whole <= 6
+    assert text.splitlines()[-2].startswith("error: Failed: not finished within 6 seconds")
 
 
 def on_a_terminal(path: Path, *arguments: str) -> tuple[int, str]:

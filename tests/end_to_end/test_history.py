@@ -1,7 +1,10 @@
 """history: past runs as text and as JSON."""
 
+import array
+import fcntl
 import json
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -79,19 +82,31 @@ def test_junk_in_the_ledger_is_shown_as_it_is(url: str, tmp_path: Path, junk: ob
 def test_whoever_reads_may_take_longer_than_the_timeout(url: str, tmp_path: Path) -> None:
     """What is found is shown to the end, as in a pager; the time is that of the work."""
     with support.connected(tmp_path / "geo.db") as connection:
-        # More than a pipe holds.
+        # More than the pipe holds, which is full before the time is up.
         connection.execute("UPDATE geocache_cleanup_runs SET host = printf('%.200000c', 'h')")
     process = subprocess.Popen(
-        [*support.COMMAND, "history", url, "--json", "--timeout=1"],
+        [*support.COMMAND, "history", url, "--json", "--timeout=5"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=support.environment(),
     )
-    time.sleep(3)
+    assert process.stdout is not None
+    end = time.monotonic() + 60
+    while in_pipe(process.stdout.fileno()) < 4096 and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(7)
+    assert process.poll() is None
     output, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
     assert len(json.loads(output)["runs"]) == 3
+
+
+def in_pipe(descriptor: int) -> int:
+    """Return how many bytes are there to be read."""
+    found = array.array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, found)
+    return found[0]
 
 
 @pytest.mark.parametrize("command", ["history", "check"])

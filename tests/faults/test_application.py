@@ -45,18 +45,20 @@ def test_a_writer_at_full_speed(
 
         writer = threading.Thread(target=write)
         writer.start()
-        for _ in range(prunes):
-            outcome = nursery.run(*arguments(path, *options))
-            tally["faults tried"] += 1
-            assert outcome.status == 0, outcome
-            with support.connected(path) as connection:
-                connection.execute(
-                    "INSERT OR IGNORE INTO geo_cache (ip, cached_at, last_seen)"
-                    " SELECT 'again' || ip, ?1, ?1 FROM geo_cache LIMIT 200",
-                    (OLD,),
-                )
-        stop.set()
-        writer.join()
+        try:
+            for _ in range(prunes):
+                outcome = nursery.run(*arguments(path, *options))
+                tally["faults tried"] += 1
+                assert outcome.status == 0, outcome
+                with support.connected(path) as connection:
+                    connection.execute(
+                        "INSERT OR IGNORE INTO geo_cache (ip, cached_at, last_seen)"
+                        " SELECT 'again' || ip, ?1, ?1 FROM geo_cache LIMIT 200",
+                        (OLD,),
+                    )
+        finally:
+            stop.set()
+            writer.join()
         assert (errors, support.fetch(path, "PRAGMA integrity_check")) == ([], ["ok"])
         kept = support.fetch(path, "SELECT ip FROM geo_cache WHERE ip GLOB 'w[0-9]*'")
         tally["rows lost"] += len(set(written) - set(kept))

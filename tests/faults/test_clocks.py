@@ -10,15 +10,16 @@ from faults.processes import Action, Fault, Kind, Nurseries, url
 from faults.world import tally
 
 _YEAR = 366 * 86_400
-_ROWS = [("old", "2026-01-01T00:00:00Z"), ("ahead", "2070-01-01T00:00:00Z")]
 
 
 @pytest.fixture
 def recent(tmp_path: Path) -> Path:
     """Return a database with a row of yesterday, one that is stale, one of the future."""
     path = tmp_path / "geo.db"
-    yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
-    support.make_table(path, [("yesterday", yesterday.isoformat()), *_ROWS])
+    days = {"yesterday": -1, "old": -200, "ahead": 44 * 366}
+    now = dt.datetime.now(dt.UTC)
+    times = {ip: now + dt.timedelta(days=number) for ip, number in days.items()}
+    support.make_table(path, [(ip, time.isoformat()) for ip, time in times.items()])
     return path
 
 
@@ -27,6 +28,7 @@ def run(nurseries: Nurseries, path: Path, fault: Fault, *options: str) -> tuple[
     tally["faults tried"] += 1
     with nurseries.one() as (nursery, _):
         outcome = nursery.run("run", url(path), *options, fault=fault)
+    assert outcome.hits == (fault.nth > 0), outcome
     assert "traceback" not in outcome.last, outcome
     return outcome.status, set(support.fetch(path, "SELECT ip FROM geo_cache"))
 

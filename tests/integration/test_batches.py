@@ -208,7 +208,7 @@ def test_the_log_does_not_grow(tmp_path: Path) -> None:
         reader.execute("SELECT count(*) FROM geo_cache").fetchone()
         watch = Watch(60)
         backend = open_backend(parse_url(f"sqlite:///{path}"), watch)
-        batches.run(backend, support.order(batch_seconds=0.001), watch, Measure())
+        batches.run(backend, support.order(batch_seconds=1e-6), watch, Measure())
     assert len(sizes) > 3
     # Without it the log would hold every page as often as a batch has changed it.
     assert max(sizes) <= path.stat().st_size

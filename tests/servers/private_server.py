@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -17,12 +18,25 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 
 from servers.programs import PATIENCE_SECONDS
 
+_PORTS = range(20_000, 32_000)
+_MARKS: list[socket.socket] = []
+
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of the loopback interface that nothing listens on.
+
+    It is none that the kernel gives to clients, and marked as taken, for other sessions too, until
+    this process ends: a server may come to use it late, or for a second time.
+    """
+    for port in random.sample(_PORTS, len(_PORTS)):
+        mark = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            mark.bind(f"\0geocache-cleanup-test-{port}")
+            _MARKS.append(mark)
+            return port
+        mark.close()
+    raise AssertionError("all ports are taken")
 
 
 @contextlib.contextmanager

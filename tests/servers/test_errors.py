@@ -317,9 +317,13 @@ def test_a_full_disk(server: Any) -> None:
             last = fails(small.url("one", user=admin_of(server)), BEFORE)
             assert last["exit_status"] in {69, 74}, str(last)
             (data / "ballast").unlink()
-            if small.daemon.process.poll() is not None:
-                small.start()  # PostgreSQL does not go on without its log
-            wait_until("the server", lambda: small.query("SELECT count(*) FROM geo_cache", "one"))
+
+            def answers() -> Any:
+                if not small.daemon.runs:
+                    small.start()  # PostgreSQL does not go on without its log
+                return small.query("SELECT count(*) FROM geo_cache", "one")
+
+            wait_until("the server", answers)
             assert small.query("SELECT count(*) FROM geo_cache", "one") == [(200_000,)]
         finally:
             small.stop()

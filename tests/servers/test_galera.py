@@ -42,7 +42,7 @@ class Node(MariaDBServer):
             f"--wsrep-provider-options=gmcast.listen_addr=tcp://{address};"
             f"ist.recv_addr=127.0.0.1:{free_port()};gcache.size=64M;"
             "evs.keepalive_period=PT0.5S;evs.inactive_check_period=PT0.25S;"
-            "evs.suspect_timeout=PT2S;evs.inactive_timeout=PT4S",
+            "evs.suspect_timeout=PT4S;evs.inactive_timeout=PT12S",
             "--wsrep-sst-method=rsync",
             f"--wsrep-sst-receive-address=127.0.0.1:{free_port()}",
         )
@@ -105,7 +105,9 @@ def dumps(nodes: Sequence[Node], database: str) -> list[str]:
         "SELECT ip, last_seen FROM geo_cache ORDER BY ip;"
         " SELECT run_id, deleted FROM geocache_cleanup_runs ORDER BY run_id;"
     )
-    return [node.client(statement, database).stdout for node in nodes]
+    done = [node.client(statement, database) for node in nodes]
+    assert not any(one.returncode for one in done), done
+    return [one.stdout for one in done]
 
 
 def count(node: Node, database: str) -> int:

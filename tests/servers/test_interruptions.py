@@ -69,6 +69,15 @@ def sessions(server: Any, database: str) -> int:
     return int(server.query(statement)[0][0])
 
 
+def lock_waits(server: Any, database: str) -> int:
+    """Return how many transactions wait for the lock of another one."""
+    if is_postgresql(server):
+        where = f"pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = '{database}'"
+    else:
+        where = "information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+    return int(server.query(f"SELECT count(*) FROM {where}")[0][0])
+
+
 def driver_urls(server: Any, database: str) -> list[str]:
     """Return a URL for each driver that works here."""
     drivers = _DRIVERS["postgresql" if is_postgresql(server) else "mariadb"]
@@ -92,7 +101,8 @@ def test_a_signal_is_answered_within_a_second(
         outcome = command.end()
         assert time.monotonic() - sent < support.PROMPT
         assert (outcome.status, outcome.last["event"]) == (status, "geo_cache_cleanup_interrupted")
-        wait_until("the roll-back", lambda: not sessions(server, filled), 5)
+        # By itself the deletion would end after fifty seconds.
+        wait_until("the roll-back", lambda: not sessions(server, filled), 20)
         assert count(server, filled) == ROWS
 
 
@@ -119,7 +129,7 @@ def test_the_time_limit_ends_a_statement(server: Any, filled: str) -> None:
     slow_down(server, filled)
     for url in urls:
         outcome = geocache_cleanup("run", BEFORE, "--timeout=2", url=url)
-        assert (outcome.status, outcome.seconds < 5) == (75, True)
+        assert (outcome.status, outcome.seconds < 2 + support.PROMPT) == (75, True)
         assert "within 2 seconds" in outcome.last["reason"]
         assert count(server, filled) == ROWS
 
@@ -139,13 +149,15 @@ def test_no_command_hangs_on_a_lock(server: Any, filled: str, command: str) -> N
     """A lock on a row, and one on the table itself, end it with 75 and say what it waited for."""
     row = "UPDATE geo_cache SET last_seen = '2026-05-05' WHERE ip = 1"
     table = "LOCK TABLE geo_cache" if is_postgresql(server) else "LOCK TABLES geo_cache WRITE"
-    # Some versions of InnoDB look only once a second whether a wait has been too long.
-    seconds = 2 if is_postgresql(server) else 6
+    # Some versions of InnoDB look only once a second whether a wait has been too long; and the
+    # start takes a part of it, of whose rest a lock is waited for four fifths.
+    seconds = 8
     arguments = [*[BEFORE][command != "run" :], f"--timeout={seconds}"]
     for statement in [row, table] if command == "run" else [table]:
         with locked(server, filled, statement):
             outcome = geocache_cleanup(command, *arguments, url=text_of(server.url(filled)))
-        assert (outcome.status, outcome.seconds < seconds + 3) == (75, True), outcome.last
+        in_time = outcome.seconds < seconds + support.PROMPT
+        assert (outcome.status, in_time) == (75, True), outcome.last
         assert "lock" in outcome.last["reason"]
         assert count(server, filled) == ROWS
 
@@ -170,7 +182,8 @@ def test_the_second_run_ends_at_once(server: Any, filled: str) -> None:
     first = Command("run", BEFORE, url=text_of(server.url(filled)))
     wait_until("the deletion", lambda: sessions(server, filled))
     second = geocache_cleanup("run", BEFORE, url=text_of(server.url(filled, tcp=True)))
-    assert (second.status, second.seconds < 3) == (75, True)
+    # The first one would take fifty seconds.
+    assert (second.status, second.seconds < 4 * support.PROMPT) == (75, True)
     assert "another run" in second.last["reason"]
     assert geocache_cleanup("run", "--table=other", url=text_of(server.url(filled))).status == 0
     assert geocache_cleanup("run", "--dry-run", url=text_of(server.url(filled))).status == 0
@@ -190,8 +203,7 @@ def test_a_deadlock_is_to_be_tried_again(server: Any, filled: str) -> None:
             connection.exec_driver_sql(f"INSERT INTO big SELECT n FROM {numbered(50_000)}")
         connection.exec_driver_sql(f"DELETE FROM geo_cache WHERE ip = {ROWS}")
         command = Command("run", BEFORE, url=url)
-        wait_until("the deletion", lambda: sessions(server, filled))
-        time.sleep(0.5)
+        wait_until("the wait for a lock", lambda: lock_waits(server, filled))
         connection.exec_driver_sql("SELECT * FROM geo_cache WHERE ip = 1 FOR UPDATE")
         outcome = command.end()
         connection.rollback()

@@ -6,16 +6,16 @@ an overlay of them in memory, so that it begins with the same files whatever the
 
 import fcntl
 import hashlib
-import itertools
 import json
 import os
+import secrets
 import shlex
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,9 +63,9 @@ ENTER_GROUPS = (
     'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done; shift; exec "$@"',
     "sh",
 )
+WAIT_FOR_OTHERS = "--option=DPkg::Lock::Timeout=900"
 NSPAWN = ("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network")
 
-numbers = itertools.count(1)
 Answer = TypeVar("Answer")
 
 
@@ -94,7 +94,7 @@ def install_tools() -> None:
     if not (shutil.which("mmdebstrap") and shutil.which("systemd-nspawn")):
         call("apt-get", "update")
         call(
-            *("apt-get", "install", "--yes", "--no-install-recommends"),
+            *("apt-get", "install", "--yes", "--no-install-recommends", WAIT_FOR_OTHERS),
             *("mmdebstrap", "systemd-container"),
         )
 
@@ -166,6 +166,14 @@ def control_groups(name: str) -> list[Path]:
     return groups
 
 
+def set_noon(root: Path) -> None:
+    """Choose the zone where it is noon: no timer of the package fires while tests are at work."""
+    west = time.gmtime().tm_hour - 12
+    link = root / "etc" / "localtime"
+    link.unlink(missing_ok=True)
+    link.symlink_to(f"/usr/share/zoneinfo/Etc/GMT{west:+d}")
+
+
 class Machine:
     """A booted Debian."""
 
@@ -174,11 +182,13 @@ class Machine:
         self.release = release
         self.systemd = RELEASES[release]
         self.root = root
-        name = f"{release}-{os.getpid()}-{next(numbers)}"
+        # What a session that was killed has left behind may have its process id.
+        name = f"{release}-{secrets.token_hex(4)}"
+        set_noon(root)
         self._groups = control_groups(name)
         self._nspawn = subprocess.Popen(
             [*ENTER_GROUPS, *map(str, self._groups), "--"]
-            + [*NSPAWN, "--boot", f"--directory={root}", f"--machine={name}"],
+            + [*NSPAWN, "--boot", "--timezone=off", f"--directory={root}", f"--machine={name}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -198,8 +208,10 @@ class Machine:
         """Return the process that is number 1 inside, 0 while there is none."""
         children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text()
         for child in children.split():
-            if "systemd" in Path(f"/proc/{child}/comm").read_text():
-                return int(child)
+            # Before it there is another one, of systemd-nspawn itself, for some moments.
+            with suppress(OSError):
+                if Path(f"/proc/{child}/comm").read_text() == "systemd\n":
+                    return int(child)
         assert self._nspawn.poll() is None, "systemd-nspawn has ended"
         return 0
 
@@ -214,7 +226,7 @@ class Machine:
             # From the leaves up; a group whose last process is only just ending stays behind.
             call("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+")
 
-    def until(self, probe: Callable[[], Answer], seconds: float = 60) -> Answer:
+    def until(self, probe: Callable[[], Answer], seconds: float = 300) -> Answer:
         """Return the probe's first true answer; raise AssertionError if there is none in time."""
         end = time.monotonic() + seconds
         while not (answer := probe()):
@@ -336,9 +348,9 @@ class Machine:
             )
         )
 
-    def finished(self, unit: str = SERVICE, seconds: float = 60) -> str:
+    def finished(self, unit: str = SERVICE) -> str:
         """Wait until neither a run nor a retry is ahead; return the state of the unit."""
-        self.until(lambda: self.show(unit, "ActiveState") in ("inactive", "failed"), seconds)
+        self.until(lambda: self.show(unit, "ActiveState") in ("inactive", "failed"))
         return self.show(unit, "ActiveState")
 
     def reset(self) -> None:

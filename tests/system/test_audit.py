@@ -119,7 +119,7 @@ def test_a_journal_that_refuses_entries_still_gets_the_lines(machine: Machine) -
 def test_two_hundred_runs_leave_two_hundred_audit_lines(machine: Machine) -> None:
     """None is lost, and none goes without its unit, however soon the process ends."""
     machine.fill(stale=0, fresh=1)
-    machine.run(f"for i in $(seq 200); do {START}; done", timeout=600)
+    machine.run(f"for i in $(seq 200); do {START}; done", timeout=1_800)
     ran = "GEOCACHE_CLEANUP_EVENT=geo_cache_cleanup_ran"
     assert len(machine.journal(ran)) == 200
     entries = machine.journal(f"--unit={SERVICE}", OURS, ran)

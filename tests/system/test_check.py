@@ -14,9 +14,14 @@ TIMER = "geocache-cleanup.timer"
 
 
 def check(machine: Machine) -> dict[str, Any]:
-    """Return the document of check, by the recipe of the README."""
-    document: dict[str, Any] = json.loads(machine.run(block("systemd-run") + " --json"))
-    return document
+    """Return the document of check, by the recipe of the README, once systemd has answered it."""
+
+    def ask() -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(machine.run(block("systemd-run") + " --json"))
+        busy = "did not answer" in (document["timers"]["unknown"] or "")
+        return {} if busy else document
+
+    return machine.until(ask)
 
 
 def findings(document: dict[str, Any]) -> str:

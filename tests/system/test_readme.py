@@ -58,15 +58,17 @@ def test_another_hour(machine: Machine) -> None:
 def test_audit(machine: Machine) -> None:
     """What the journal and jq answer after two runs, one of which deleted something."""
     machine.fill(stale=4, fresh=1)
+    count = block("journalctl -u geocache-cleanup -o json")
+    before = json.loads(machine.run(count))
     machine.run(f"{START}; {START}; journalctl --sync")
     explained, warnings = block("journalctl -u geocache-cleanup -x").splitlines()
     assert "geo_cache_cleanup_ran" in machine.run(explained)
     machine.run(warnings)
     listed = machine.run(block("journalctl -u geocache-cleanup -p info")).splitlines()
     assert re.fullmatch(r"\S+Z deleted 4 from geo_cache in [0-9.]+s", listed[-1])
-    totals = json.loads(machine.run(block("journalctl -u geocache-cleanup -o json")))
-    assert totals["runs"] >= 2
-    assert totals["deleted"] >= 4
+    totals = json.loads(machine.run(count))
+    assert totals["runs"] == before["runs"] + 2
+    assert totals["deleted"] == (before["deleted"] or 0) + 4
 
 
 def test_alert(machine: Machine) -> None:
