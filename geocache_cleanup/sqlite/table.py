@@ -110,6 +110,11 @@ def fold(name: str) -> bytes:
     return name.encode(errors="surrogateescape").lower()
 
 
+def qualified(table: str, column: str) -> Column:
+    """Return a column by its full name: SQLite takes a lone quoted name it knows not for text."""
+    return sa.literal_column(f"{_quote(table)}.{_quote(column)}")
+
+
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
