@@ -39,7 +39,8 @@ class SQLite:
     is_guarded = staticmethod(sqlite_table.is_guarded)
 
     def __init__(self, path: str, watch: Watch, *, create: bool = False) -> None:
-        self.path = path
+        # SQLite keeps the journal and the log beside the file itself, never beside a link to it.
+        self.path = os.path.realpath(path)
         self._watch = watch
         self._create = create
         self._write = self._committing = False

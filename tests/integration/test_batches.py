@@ -78,6 +78,17 @@ def test_all_stale_rows_go(tmp_path: Path, shape: str, journal: str) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["t.db"]
 
 
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+def test_a_link_to_the_database(tmp_path: Path, journal: str) -> None:
+    """The log to be written back is where the file is, not where a link to it is."""
+    path, link = tmp_path / "there" / "t.db", tmp_path / "here.db"
+    path.parent.mkdir()
+    fill(path, SHAPES["usual"], journal)
+    link.symlink_to(path)
+    assert support.run_here(link, batch_seconds=0.001).deleted == ROWS // 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["here.db", "there"]
+
+
 def test_nothing_stale_is_recorded_too(tmp_path: Path) -> None:
     """A run that finds nothing has one batch, and its place in the ledger."""
     path = tmp_path / "t.db"
