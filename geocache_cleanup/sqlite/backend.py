@@ -111,7 +111,10 @@ class SQLite:
 
         with self.open(write=True) as connection:
             raw = sqlite_table.driver_connection(connection)
-            return reclaim.reclaim(raw, self.path, lambda text: self._patiently(raw, text))
+            try:
+                return reclaim.reclaim(raw, self.path, lambda text: self._patiently(raw, text))
+            except OSError as error:  # the file is gone, for instance
+                raise errors.failing(self.path, error) from None
 
     def lock(self, connection: Connection, target: Target) -> None:
         """See ``backend.Backend.lock``: the file's own lock is held already."""

@@ -113,9 +113,9 @@ def damaged_schema(path: str) -> CleanupError:
     return _DAMAGED.explain(path, "its schema is not valid UTF-8")
 
 
-def unsynced(path: str, error: OSError) -> CleanupError:
-    """Return the error for a commit that may not have reached the disk."""
-    return _STORAGE.explain(path, str(error)).of_commit()
+def failing(path: str, error: OSError) -> CleanupError:
+    """Return the error for storage that fails where it is not SQLite that asks."""
+    return _STORAGE.explain(path, str(error))
 
 
 def directory(path: str) -> str:
