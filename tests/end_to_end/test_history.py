@@ -3,6 +3,7 @@
 import array
 import fcntl
 import json
+import re
 import subprocess
 import termios
 import time
@@ -32,6 +33,19 @@ def test_as_json(url: str) -> None:
     assert runs[0]["started_at"].endswith("Z")
     assert runs[0]["retention_days"] == 90
     assert {"cutoff", "host", "duration_seconds", "table_name", "version"} <= set(runs[0])
+
+
+@pytest.mark.parametrize("run_id", ["", "\udcff", "x" * 65])
+def test_an_id_that_the_ledger_could_not_hold(url: str, run_id: str) -> None:
+    """The run gets a random one instead."""
+    assert support.command("run", url, env={"INVOCATION_ID": run_id}).returncode == 0
+    (run,) = json.loads(support.command("history", url, "--json", "--limit=1").stdout)["runs"]
+    assert re.fullmatch("[0-9a-f]{32}", run["run_id"])
+
+
+def test_more_than_a_database_can_count(url: str) -> None:
+    """A number of runs that is out of bounds is an invalid argument."""
+    assert support.command("history", url, f"--limit={10**20}").returncode == 2
 
 
 def test_as_text(url: str) -> None:
