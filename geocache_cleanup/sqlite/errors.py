@@ -49,7 +49,7 @@ _DAMAGED = _Meaning(
     "errors of the disk, which SQLite may take for damage",
 )
 _STORAGE = _Meaning(
-    frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, *_REFUSED}),
+    frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, *_REFUSED}),
     StorageError,
     "the storage of {path!r} is full, failing or read-only: {text}",
     "see df, and the kernel's messages in journalctl -k; under systemd also whether "

@@ -87,8 +87,9 @@ def test_closed_stderr(database: Path) -> None:
     assert support.fetch(database, "SELECT ip FROM geo_cache") == ["new"]
 
 
-def test_stderr_that_nobody_reads(database: Path) -> None:
-    """The write lock is not held for longer than the run may take; nothing is deleted."""
+@pytest.mark.parametrize(("level", "status", "left"), [("debug", 75, 2), ("info", 0, 1)])
+def test_stderr_that_nobody_reads(database: Path, level: str, status: int, left: int) -> None:
+    """A run ends in time: at its first event with nothing deleted, at its last as it has to."""
     ears, mouth = os.pipe()
     os.set_blocking(mouth, False)
     with contextlib.suppress(BlockingIOError):
@@ -96,7 +97,7 @@ def test_stderr_that_nobody_reads(database: Path) -> None:
             os.write(mouth, bytes(4096))
     os.set_blocking(mouth, True)
     done = subprocess.run(
-        [*support.COMMAND, "run", url(database), "--timeout=1"],
+        [*support.COMMAND, "run", url(database), "--timeout=1", f"--log-level={level}"],
         stderr=mouth,
         env=support.environment(),
         check=False,
@@ -104,8 +105,46 @@ def test_stderr_that_nobody_reads(database: Path) -> None:
     )
     os.close(ears)
     os.close(mouth)
-    assert done.returncode == 75
-    assert support.fetch(database, "SELECT count(*) FROM geo_cache") == [2]
+    assert done.returncode == status
+    assert support.fetch(database, "SELECT count(*) FROM geo_cache") == [left]
+
+
+@pytest.mark.parametrize("status", [0, 78])
+def test_reader_that_has_seen_enough(database: Path, status: int) -> None:
+    """A pipe that was closed, as by head, changes no exit status, and is not complained about."""
+    ears, mouth = os.pipe()
+    os.close(ears)
+    column = f"--time-column={'last_seen' if status == 0 else 'nothing'}"
+    done = subprocess.run(
+        [*support.COMMAND, "check", url(database), column],
+        stdout=mouth,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=support.environment(),
+        check=False,
+    )
+    os.close(mouth)
+    assert done.returncode == status
+    assert len(support.events(done.stderr)) == (status != 0)
+
+
+def test_memory_that_is_used_up(tmp_path: Path) -> None:
+    """Little memory is no bug, wherever it runs out; some time there may be more."""
+    path = tmp_path / "geo.db"
+    support.make_large_table(path, ((f"ip{n}", OLD) for n in range(20_000)), "wal")
+    statuses = set()
+    for megabytes in range(1, 24, 2):
+        limit = (
+            "import resource, sqlalchemy.dialects.sqlite, geocache_cleanup.cli as cli\n"
+            "from geocache_cleanup import batches\n"
+            "from geocache_cleanup.sqlite import backend\n"
+            f"size = int(open('/proc/self/statm').read().split()[0]) * 4096 + {megabytes} * 2**20\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (size, size))"
+        )
+        done = support.in_python("run", url(path), "--dry-run", first=limit)
+        assert "raceback" not in done.stderr, (megabytes, done.stderr)
+        statuses.add(done.returncode)
+    assert statuses == {0, 75}
 
 
 @pytest.mark.parametrize("command", ["check", "migrate --sql"])
