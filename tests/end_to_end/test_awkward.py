@@ -196,6 +196,25 @@ def test_index_of_another_collation_does_not_count(database: Path) -> None:
     assert "created the index" in support.command("migrate", url(database)).stdout
 
 
+def test_interrupt_while_it_loads(database: Path) -> None:
+    """It ends without a word, as of SIGTERM."""
+    process = subprocess.Popen(
+        [*support.COMMAND, "run", url(database)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=support.environment({"PYTHONPROFILEIMPORTTIME": "1"}),
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "geocache_cleanup.instants" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, output = process.communicate(timeout=30)
+    assert process.returncode in {-signal.SIGINT, 130}
+    assert "Traceback" not in output
+    assert support.fetch(database, "SELECT count(*) FROM geo_cache") == [2]
+
+
 def test_second_signal(database: Path) -> None:
     """A second signal, while the first is being answered, changes nothing."""
     holder = support.hold(database, "IMMEDIATE", seconds=30)
