@@ -188,6 +188,15 @@ def test_migration_that_the_schema_does_not_allow(tmp_path: Path, schema: str) -
     assert support.fetch(path, "SELECT name FROM sqlite_master WHERE name LIKE 'geocache%'") == []
 
 
+@pytest.mark.parametrize("sql", [(), ("--sql",)])
+@pytest.mark.parametrize("name", ["ip", "ORG"])
+def test_migration_with_one_name_for_two_columns(tmp_path: Path, name: str, sql: str) -> None:
+    """The time cannot be in a column that has another meaning."""
+    done = support.command("migrate", url(tmp_path / "new.db"), f"--time-column={name}", *sql)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "--time-column" in support.events(done.stderr)[-1]["hint"]
+
+
 def test_index_of_another_collation_does_not_count(database: Path) -> None:
     """An index that the comparison cannot use is as good as none."""
     with support.connected(database) as connection:
