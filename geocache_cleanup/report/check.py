@@ -15,6 +15,8 @@ from geocache_cleanup.watch import Watch
 _ROWS_PER_SECOND = 50_000
 # Smaller runs say more of how long it takes to connect.
 _LEAST_ROWS = 1_000
+# What a run writes at least, if not zero.
+_LEAST_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -115,4 +117,4 @@ def _tells_speed(run: Mapping[str, Any]) -> bool:
     deleted, seconds = run["deleted"], run["duration_seconds"]
     if not (isinstance(deleted, int) and isinstance(seconds, float)):
         return False
-    return deleted >= _LEAST_ROWS and seconds > 0 and run["batches"] == 1
+    return deleted >= _LEAST_ROWS and seconds >= _LEAST_SECONDS and run["batches"] == 1

@@ -75,13 +75,13 @@ def test_no_runs_yet(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "There is no run in the ledger.\n")
 
 
-@pytest.mark.parametrize("junk", ["yesterday", "", "2026-13-45 99:00:00", 17, b"\x00"])
+@pytest.mark.parametrize("junk", ["yesterday", "", "2026-13-45 99:00:00", 17, 5e-324, b"\x00"])
 def test_junk_in_the_ledger_is_shown_as_it_is(url: str, tmp_path: Path, junk: object) -> None:
     """Whoever has written it there: neither history nor check fails on it."""
     with support.connected(tmp_path / "geo.db") as connection:
         connection.execute(
             "UPDATE geocache_cleanup_runs SET started_at = ?, duration_seconds = ?,"
-            " cutoff = ?, retention_days = ? WHERE run_id = 'third'",
+            " cutoff = ?, retention_days = ?, deleted = 1000 WHERE run_id = 'third'",
             (junk, junk, junk, junk),
         )
     for command in ("history", "check"):
