@@ -85,7 +85,8 @@ def rehearse(backend: Backend, order: Order, watch: Watch) -> Rehearsal:
     """Count what a run would delete; raise CleanupError for anything that would stop it."""
     with order.at_table(backend, write=True) as (connection, target):
         backend.prove_writable(connection, target)
-        ledger.exists(connection)
+        if ledger.exists(connection):
+            ledger.prove_writable(connection)
         guarded = backend.is_guarded(connection, target)
     began = time.monotonic()
     result = prune.prune(backend, order, watch)
