@@ -1,9 +1,13 @@
 """Entry point of ``geocache-cleanup`` and of ``python3 -m geocache_cleanup``."""
 
 import gc
+import signal
 
 # Imports make many objects and no garbage: collecting meanwhile is a fifth of the start-up.
 gc.disable()
+# Until the command listens itself: Python would answer with a traceback of its imports.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from geocache_cleanup.cli import app  # noqa: E402 - see above
 

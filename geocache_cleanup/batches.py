@@ -81,6 +81,9 @@ class _Series:
         self._progress = progress
         self._pacer = Pacer(order.batch_seconds)
         self._has_ledger = False
+        # Rows of the table at the start, where more of them may go than are stale; and gone ones.
+        self._rows_guarded: Optional[int] = None
+        self._gone = 0
         self._record: Optional[int] = None
         self._remaining = 0
         self.result = Result()
@@ -132,6 +135,8 @@ class _Series:
         if order.max_delete_percent < 100:
             with self._backend.transaction(connection, write=False):
                 total = count_rows(connection, target, None)
+                if self._backend.is_guarded(connection, target):
+                    self._rows_guarded = total
             check_share(backlog.remaining, total, order.max_delete_percent)
         return backlog
 
@@ -144,7 +149,7 @@ class _Series:
             self._backend.lock(connection, target)
             result = dataclasses.replace(
                 self.result,
-                deleted=self.result.deleted + backlog.delete(connection, rows),
+                deleted=self.result.deleted + self._delete(connection, target, backlog, rows),
                 unreadable=backlog.unreadable,
                 batches=self.result.batches + 1,
                 freed_pages=freed(pages, self._backend.spare_pages(connection)),
@@ -154,6 +159,16 @@ class _Series:
             self._watch.check()
         self._pacer.learn(rows, time.monotonic() - locked)
         self.result, self._remaining = result, backlog.remaining
+
+    def _delete(self, connection: Connection, target: Target, backlog: Backlog, rows: int) -> int:
+        if self._rows_guarded is None:
+            return backlog.delete(connection, rows)
+        # Cascades and triggers may take more rows of the table than are stale.
+        before = count_rows(connection, target, None)
+        deleted = backlog.delete(connection, rows)
+        self._gone += max(deleted, before - count_rows(connection, target, None))
+        check_share(self._gone, self._rows_guarded, self._order.max_delete_percent)
+        return deleted
 
     def _write(self, connection: Connection, result: Result) -> None:
         if not self._has_ledger:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Seconds that systemd grants on top of --timeout, for the start-up and the roll-back.
 _GRACE = 60
+_LONGEST_RUN_ID = 64
+_MOST_RUNS = 1_000_000
 
 
 app = typer.Typer(
@@ -74,11 +76,16 @@ def run(
     log_level: Optional[str] = options.LOG_LEVEL,
 ) -> None:
     """Delete the stale rows in one transaction: what the service does."""
-    run_id = os.environ.get("INVOCATION_ID") or uuid.uuid4().hex
+    run_id = _run_id(os.environ.get("INVOCATION_ID", ""))
     edge = Edge(context.params, {**_RUN_FIELDS, "dry_run": dry_run, "run_id": run_id}, context.args)
     recorder = Recorder(edge, dry_run=dry_run)
     with ladder(edge):
         _run(edge, recorder, dry_run=dry_run, run_id=run_id)
+
+
+def _run_id(given: str) -> str:
+    """Return the id that systemd gave, a random one where the ledger could not hold it."""
+    return given if given.isascii() and 0 < len(given) <= _LONGEST_RUN_ID else uuid.uuid4().hex
 
 
 def _run(edge: Edge, recorder: Recorder, *, dry_run: bool, run_id: str) -> None:
@@ -196,7 +203,9 @@ def history(
     timeout: Optional[str] = options.TIMEOUT,
     log_format: Optional[str] = options.LOG_FORMAT,
     log_level: Optional[str] = options.LOG_LEVEL,
-    limit: int = typer.Option(20, "--limit", min=1, help="How many runs to show, newest first."),
+    limit: int = typer.Option(
+        20, "--limit", min=1, max=_MOST_RUNS, help="How many runs to show, newest first."
+    ),
     as_json: bool = options.JSON,
 ) -> None:
     """Show past runs from the ledger."""

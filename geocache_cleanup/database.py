@@ -1,6 +1,7 @@
 """From a database URL to a backend."""
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL, make_url
@@ -12,11 +13,13 @@ if TYPE_CHECKING:
     from geocache_cleanup.backend import Backend
     from geocache_cleanup.watch import Watch
 
+_AUTHORITY = re.compile(":[^@]*@|@[^/]*/")
+
 
 def parse_url(text: str) -> URL:
     """Parse a SQLAlchemy URL; raise ConfigError, never repeating the text."""
     try:
-        url = make_url(text)
+        url = _in_one_piece(make_url(text))
     except (ArgumentError, ValueError):
         raise ConfigError(
             "the database URL cannot be parsed",
@@ -25,6 +28,17 @@ def parse_url(text: str) -> URL:
     if url.get_backend_name() == "sqlite" and url.database:
         # SQLAlchemy decodes percent-encoding here since 2.1: keep the path as it was written.
         return url.set(database=text.partition(":///")[2].partition("?")[0])
+    return url
+
+
+def _in_one_piece(url: URL) -> URL:
+    """Return the URL; raise ValueError if its host or database, which are shown, hold a password.
+
+    An @ or a slash in the password has that effect, or one slash too many before the user.
+    """
+    is_server = url.get_backend_name() != "sqlite"
+    if "@" in (url.host or "") or (is_server and _AUTHORITY.search(url.database or "")):
+        raise ValueError
     return url
 
 

@@ -1,18 +1,20 @@
 """The edge of a command: settings in, events out."""
 
+import contextlib
 import datetime as dt
 import io
 import os
 import re
 import sys
+import threading
 import urllib.parse
-from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence, TextIO
+from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, Sequence, TextIO
 
 import typer
 
 from geocache_cleanup import service
-from geocache_cleanup.errors import SettingsError
-from geocache_cleanup.events import Event
+from geocache_cleanup.errors import ExitStatus, SettingsError
+from geocache_cleanup.events import Event, exit_status_of
 from geocache_cleanup.log import EventLog
 from geocache_cleanup.resolve import Given, gather, resolve
 from geocache_cleanup.settings import (
@@ -28,6 +30,8 @@ from geocache_cleanup.watchdog import Watchdog
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+# Later than the watchdog, which knows what to say.
+_GRACE_SECONDS = 1.6
 _SECRET_KEY = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
 
 
@@ -109,7 +113,23 @@ class Edge:
             fields["metrics_problem"] = problem
             message += f"; {problem}"
             level = "error" if level == "error" else "warning"
-        self.events.emit(event, level, message, fields)
+        status = ExitStatus.TEMPFAIL if event is Event.STARTED else exit_status_of(event, fields)
+        with self._in_time(status):
+            self.events.emit(event, level, message, fields)
+
+    @contextlib.contextmanager
+    def _in_time(self, status: ExitStatus) -> Iterator[None]:
+        """End the process should nobody take what is written, once its time is up."""
+        seconds = min(self.watch.remaining + _GRACE_SECONDS, threading.TIMEOUT_MAX)
+        timer = threading.Timer(seconds, os._exit, [int(status)])
+        timer.daemon = True
+        # Where not even a thread can be had, the event is still worth writing.
+        with contextlib.suppress(RuntimeError):
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def show(self, text: str) -> None:
         """Print what a command found; what the output cannot hold is shown by its code."""
@@ -117,7 +137,12 @@ class Edge:
         self.watchdog.stop()
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
-        typer.echo(text)
+        try:
+            typer.echo(text)
+        except BrokenPipeError:
+            # A reader such as head that has seen enough is no failure of ours. What is left of the
+            # text would be written at the exit, and fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     @property
     def terminal(self) -> Optional[TextIO]:

@@ -1,7 +1,18 @@
 """The audit events, each with the id under which the journal's catalog explains it."""
 
 import enum
-from typing import Self
+from typing import Mapping, Self
+
+from geocache_cleanup.errors import ExitStatus
+
+
+def exit_status_of(event: "Event", fields: Mapping[str, object]) -> ExitStatus:
+    """Return the status that a command ends with, by its last event and what that says."""
+    if event is Event.INTERRUPTED:
+        # systemctl stop sends SIGTERM: that must leave no failed unit behind.
+        return ExitStatus.SIGINT if fields.get("signal") == "SIGINT" else ExitStatus.OK
+    status = fields.get("exit_status")
+    return ExitStatus(status) if isinstance(status, int) else ExitStatus.OK
 
 
 class Event(enum.Enum):

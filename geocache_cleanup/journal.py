@@ -143,6 +143,9 @@ class Notifier:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-                sender.sendto(message.encode(), self._address)
+                # A manager that does not listen just now must not hold the job up either.
+                sender.setblocking(False)
+                # A path may hold bytes that are no text.
+                sender.sendto(message.encode(errors="backslashreplace"), self._address)
         except OSError:
             logging.getLogger(__name__).debug("the service manager cannot be reached")

@@ -11,7 +11,7 @@ import typer
 
 from geocache_cleanup.edge import Edge
 from geocache_cleanup.errors import CleanupError, ExitStatus, Interrupted, Partial, SettingsError
-from geocache_cleanup.events import Event
+from geocache_cleanup.events import Event, exit_status_of
 
 _BUG_HINT = "this is a bug in geocache-cleanup; please report it with this event"
 _SECONDS_TO_TELL = 0.4
@@ -25,12 +25,15 @@ def ladder(edge: Edge) -> Iterator[None]:
         edge.watch.listen()
         edge.load()
         yield
-    except (typer.Exit, BrokenPipeError):
-        raise  # a reader such as head that has seen enough is no failure of ours
+    except typer.Exit:
+        raise
     except Interrupted as stop:
         _fail_softly(edge, stop)
     except CleanupError as error:
         _fail(edge, error.status, error.reason, error.hint, error)
+    except MemoryError as error:
+        hint = "see free -m, MemoryMax= of the unit, and ulimit -v"
+        _fail(edge, ExitStatus.TEMPFAIL, "the memory is used up", hint, error)
     except OSError as error:
         reason = f"reading or writing failed: {error}"
         _fail(edge, ExitStatus.IOERR, reason, "see where the output goes, and df", error)
@@ -57,15 +60,10 @@ def _give_up(edge: Edge) -> None:
 
 
 def _fail_softly(edge: Edge, stop: Interrupted) -> None:
-    edge.emit(
-        Event.INTERRUPTED,
-        "warning",
-        f"Stopped by {stop.signal_name}; {_outcome(stop.partial)}",
-        signal=stop.signal_name,
-        **_done(edge, stop.partial),
-    )
-    # systemctl stop sends SIGTERM: that must leave no failed unit behind.
-    raise typer.Exit(ExitStatus.OK if stop.signal_name == "SIGTERM" else ExitStatus.SIGINT)
+    fields = {"signal": stop.signal_name, **_done(edge, stop.partial)}
+    message = f"Stopped by {stop.signal_name}; {_outcome(stop.partial)}"
+    edge.emit(Event.INTERRUPTED, "warning", message, **fields)
+    raise typer.Exit(exit_status_of(Event.INTERRUPTED, fields))
 
 
 def _fail(

@@ -75,6 +75,14 @@ def exists(connection: Connection) -> bool:
     return True
 
 
+def prove_writable(connection: Connection) -> None:
+    """Let the database refuse, for want of rights, what ``write`` does; change nothing."""
+    columns = [column for column in LEDGER.c if column.name != "id"]
+    nothing = sa.select(*columns).where(sa.false())
+    connection.execute(sa.insert(LEDGER).from_select([c.name for c in columns], nothing))
+    connection.execute(sa.delete(LEDGER).where(sa.false()))
+
+
 def write(connection: Connection, record: Record) -> int:
     """Add a run, and drop the runs that are older than ``KEPT_DAYS`` days; return the run's id."""
     added = connection.execute(sa.insert(LEDGER).values(**_stored(record)))

@@ -144,7 +144,7 @@ def check_share(deleted: int, total: int, percent: int) -> None:
     if deleted * 100 > total * percent:
         raise DataError(
             f"a run would delete {deleted} of {total} rows, more than the {percent} percent that "
-            "--max-delete-percent allows; nothing was deleted",
+            "--max-delete-percent allows",
             "look at the system clock and at geocache-cleanup check; if it is right, raise the "
             "limit for one run",
         )

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional
@@ -9,6 +10,9 @@ from typing import Any, Mapping, Optional
 from geocache_cleanup import instants
 from geocache_cleanup.errors import ConfigError, SettingsError
 from geocache_cleanup.settings import CREDENTIAL, SETTINGS, Setting, Settings
+
+# What systemd allows a credential, in bytes.
+_LARGEST = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -43,21 +47,31 @@ def _find(
     if setting.variable in environment:
         return Given(environment[setting.variable], "environment")
     if setting.name == "database_url" and credentials_directory:
-        credential = Path(credentials_directory, CREDENTIAL)
-        if credential.exists():
-            return Given(_read_credential(credential), "credential")
+        found = _read_credential(Path(credentials_directory, CREDENTIAL))
+        if found is not None:
+            return Given(found, "credential")
     return Given(setting.default, "default")
 
 
-def _read_credential(path: Path) -> str:
-    """Return the credential; unreadable bytes become text that no URL check accepts."""
+def _read_credential(path: Path) -> Optional[str]:
+    """Return the credential, None if there is none.
+
+    Unreadable bytes become text that no URL check accepts.
+    """
+    problem: Optional[str] = "it is no file, or too large"
     try:
-        return path.read_text(encoding="utf-8", errors="replace").strip("\r\n")
+        status = path.stat()
+        # What is no file, such as a pipe, may never end.
+        if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST:
+            return path.read_text(encoding="utf-8", errors="replace").strip("\r\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError as error:
-        raise ConfigError(
-            f"the credential {CREDENTIAL} cannot be read: {error.strerror}",
-            "see LoadCredential= in systemd.exec(5)",
-        ) from error
+        problem = error.strerror
+    raise ConfigError(
+        f"the credential {CREDENTIAL} cannot be read: {problem}",
+        "see LoadCredential= in systemd.exec(5)",
+    )
 
 
 def resolve(given: Mapping[str, Given], now: dt.datetime) -> Settings:

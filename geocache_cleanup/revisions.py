@@ -9,6 +9,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DropIndex
 from sqlalchemy.sql.expression import quoted_name
 from sqlalchemy.types import TypeEngine
 
+from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.migrate import Names
 from geocache_cleanup.server import index as server_index
 from geocache_cleanup.server.table import ServerTarget
@@ -33,15 +34,26 @@ def _attributes(op: Operations) -> dict[Any, Any]:
 
 
 def geo_cache(names: Names) -> sa.Table:
-    """Return the table as BanGUI has it, its time as text of the form 2026-06-03T12:00:00Z."""
-    return sa.Table(
-        quoted_name(names.name, True),
-        sa.MetaData(),
+    """Return the table as BanGUI has it, its time as text of the form 2026-06-03T12:00:00Z.
+
+    Raise ConfigError if its time column would have the name of another one.
+    """
+    others = [
         sa.Column("ip", sa.String(45), primary_key=True),
         sa.Column("country_code", sa.String(2)),
         sa.Column("country_name", sa.String(255)),
         sa.Column("asn", sa.String(32)),
         sa.Column("org", sa.String(255)),
+    ]
+    if names.time_column.lower() in {column.name for column in others}:
+        raise ConfigError(
+            f"{names.time_column!r} is no column of times in the table that migrate makes",
+            "set --time-column",
+        )
+    return sa.Table(
+        quoted_name(names.name, True),
+        sa.MetaData(),
+        *others,
         sa.Column(quoted_name(names.time_column, True), _time_type(), nullable=False),
         schema=quoted_name(names.schema, True) if names.schema else None,
     )

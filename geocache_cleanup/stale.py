@@ -8,7 +8,7 @@ cost follows the stale ones.
 
 import datetime as dt
 import enum
-import sys
+import math
 from dataclasses import dataclass
 from typing import Iterator, Optional, Union
 
@@ -19,7 +19,7 @@ _AFTER_DIGITS = ":"
 _LAST_YEAR = 9999
 _MOST_GAPS = 100
 _INT64_MAX = 2**63 - 1
-_LEAST_NUMBER = sys.float_info.min
+_LEAST_NUMBER = math.ulp(0.0)
 
 
 class Decides(enum.Enum):

@@ -7,6 +7,7 @@ storage takes as long as the storage does; neither asks anybody meanwhile.
 import threading
 from typing import Callable
 
+from geocache_cleanup.errors import TemporaryError
 from geocache_cleanup.watch import Watch
 
 # What ends by itself has done so by then.
@@ -31,10 +32,17 @@ class Watchdog:
     def start(self, bite: Callable[[], None]) -> None:
         """Begin to look; ``bite`` is called in that thread once the deadline is well past.
 
-        It is the deadline that the watch has now.
+        It is the deadline that the watch has now. Raise TemporaryError if there is no thread to
+        be had.
         """
         seconds = self._watch.remaining + _GRACE_SECONDS
-        threading.Thread(target=self._guard, args=(seconds, bite), daemon=True).start()
+        try:
+            threading.Thread(target=self._guard, args=(seconds, bite), daemon=True).start()
+        except RuntimeError as error:
+            raise TemporaryError(
+                f"the machine has no room for another thread: {error}",
+                "see TasksMax= of the unit, and ulimit -u and -v",
+            ) from None
 
     def stop(self) -> None:
         """Look no more: how the command ends is decided. Never return if that is too late."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 
 from geocache_cleanup import instants
 from geocache_cleanup.edge import Edge
-from geocache_cleanup.errors import CleanupError, ExitStatus
-from geocache_cleanup.events import Event
+from geocache_cleanup.errors import CleanupError
+from geocache_cleanup.events import Event, exit_status_of
 from geocache_cleanup.metrics import file as metrics
 from geocache_cleanup.watch import Watch
 
@@ -94,7 +94,7 @@ class Recorder:
         values = self._of_success(moment) if event is Event.RAN else _of_failure(old, now)
         values |= {name: float(fields.get(key) or 0) for key, name in _RUN_VALUES.items()}
         values["last_run_timestamp_seconds"] = moment
-        values["last_run_exit_status"] = float(_status(event, fields))
+        values["last_run_exit_status"] = float(exit_status_of(event, fields))
         values["last_run_success"] = float(event is Event.RAN)
         return metrics.Sample(now.database, now.table, values)
 
@@ -120,9 +120,3 @@ def _of_failure(old: Optional[metrics.Sample], now: metrics.Sample) -> dict[str,
     kept = old.values if old is not None and old.is_of(now) else {}
     values = {name: kept[name] for name in (_LAST_SUCCESS, _OLDEST) if name in kept}
     return {_LAST_SUCCESS: 0.0, **values}
-
-
-def _status(event: Event, fields: Mapping[str, Any]) -> int:
-    if event is Event.INTERRUPTED:
-        return ExitStatus.SIGINT if fields.get("signal") == "SIGINT" else ExitStatus.OK
-    return int(fields.get("exit_status", 0))

@@ -15,6 +15,8 @@ from geocache_cleanup.watch import Watch
 _ROWS_PER_SECOND = 50_000
 # Smaller runs say more of how long it takes to connect.
 _LEAST_ROWS = 1_000
+# What a run writes at least, if not zero.
+_LEAST_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def rehearse(backend: Backend, order: Order, watch: Watch) -> Rehearsal:
     """Count what a run would delete; raise CleanupError for anything that would stop it."""
     with order.at_table(backend, write=True) as (connection, target):
         backend.prove_writable(connection, target)
-        ledger.exists(connection)
+        if ledger.exists(connection):
+            ledger.prove_writable(connection)
         guarded = backend.is_guarded(connection, target)
     began = time.monotonic()
     result = prune.prune(backend, order, watch)
@@ -115,4 +118,4 @@ def _tells_speed(run: Mapping[str, Any]) -> bool:
     deleted, seconds = run["deleted"], run["duration_seconds"]
     if not (isinstance(deleted, int) and isinstance(seconds, float)):
         return False
-    return deleted >= _LEAST_ROWS and seconds > 0 and run["batches"] == 1
+    return deleted >= _LEAST_ROWS and seconds >= _LEAST_SECONDS and run["batches"] == 1

@@ -39,7 +39,8 @@ class SQLite:
     is_guarded = staticmethod(sqlite_table.is_guarded)
 
     def __init__(self, path: str, watch: Watch, *, create: bool = False) -> None:
-        self.path = path
+        # SQLite keeps the journal and the log beside the file itself, never beside a link to it.
+        self.path = os.path.realpath(path)
         self._watch = watch
         self._create = create
         self._write = self._committing = False
@@ -110,7 +111,10 @@ class SQLite:
 
         with self.open(write=True) as connection:
             raw = sqlite_table.driver_connection(connection)
-            return reclaim.reclaim(raw, self.path, lambda text: self._patiently(raw, text))
+            try:
+                return reclaim.reclaim(raw, self.path, lambda text: self._patiently(raw, text))
+            except OSError as error:  # the file is gone, for instance
+                raise errors.failing(self.path, error) from None
 
     def lock(self, connection: Connection, target: Target) -> None:
         """See ``backend.Backend.lock``: the file's own lock is held already."""

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup.backend import Condition, Search, any_stale, count_rows, count_unreadable
-from geocache_cleanup.backlog import Backlog, CountedBacklog, KeyedBacklog, Keys
-from geocache_cleanup.sqlite.table import Column, SQLiteTarget, encoding_of
+from geocache_cleanup.backlog import Backlog, KeyedBacklog, Keys
+from geocache_cleanup.sqlite.table import Column, SQLiteTarget, encoding_of, qualified
 
 Begin = Callable[[], ContextManager[None]]
 
@@ -31,7 +31,7 @@ def find(
     condition = any_stale(searches)
     if target.rowid is None:
         with begin():
-            return _count(connection, target, searches, condition)
+            return _UnnumberedBacklog(connection, target, searches, condition)
     with begin():
         ends: Any = sa.select(sa.func.min(target.rowid), sa.func.max(target.rowid))
         low, high = connection.execute(ends.select_from(target.table)).one()
@@ -44,15 +44,38 @@ def find(
     return KeyedBacklog(keys, unreadable, lambda rows: _delete_keys(target, condition, rows))
 
 
-def _count(
-    connection: Connection, target: SQLiteTarget, searches: Sequence[Search], condition: Condition
-) -> Backlog:
-    """Return the backlog of a table without rowids, which has to be found anew for each batch."""
-    return CountedBacklog(
-        count_rows(connection, target, condition),
-        count_unreadable(connection, target, searches),
-        lambda rows: _delete_some(target, condition, rows),
-    )
+class _UnnumberedBacklog(Backlog):
+    """The stale rows of a table without rowids, which have to be found anew for each batch."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        target: SQLiteTarget,
+        searches: Sequence[Search],
+        condition: Condition,
+    ) -> None:
+        self._target = target
+        self._condition = condition
+        self._remaining = count_rows(connection, target, condition)
+        # Rows that a trigger keeps: the next batch begins after as many.
+        self._kept = 0
+        self.unreadable = count_unreadable(connection, target, searches)
+
+    @property
+    def remaining(self) -> int:
+        """See ``Backlog.remaining``."""
+        return self._remaining
+
+    def delete(self, connection: Connection, rows: int) -> int:
+        """See ``Backlog.delete``."""
+        statement = _delete_some(self._target, self._condition, rows, self._kept)
+        deleted = int(connection.execute(statement).rowcount)
+        self._remaining = max(0, self._remaining - deleted)
+        if deleted < rows:
+            stale = count_rows(connection, self._target, self._condition)
+            self._kept = min(stale, self._kept + rows - deleted)
+            self._remaining = stale - self._kept
+        return deleted
 
 
 def _delete_keys(
@@ -63,16 +86,20 @@ def _delete_keys(
     return sa.delete(target.table).where(target.rowid.in_(listed), condition)
 
 
-def _delete_some(target: SQLiteTarget, condition: Condition, rows: int) -> sa.sql.expression.Delete:
+def _delete_some(
+    target: SQLiteTarget, condition: Condition, rows: int, after: int
+) -> sa.sql.expression.Delete:
     """Return the statement for a table without rowids: by its primary key.
 
     Only one that hides them behind columns may have none: then all rows go at once.
     """
+    delete = sa.delete(target.table).where(condition)
     if not target.key:
-        return sa.delete(target.table).where(condition)
-    key: Sequence[Column] = [sa.column(name) for name in target.key]
-    found = sa.select(*key).select_from(target.table).where(condition).limit(rows)
-    return sa.delete(target.table).where(sa.tuple_(*key).in_(found.correlate(None)))
+        return delete
+    # Of keys that the columns' collation takes for one, the condition tells which is stale.
+    key: Sequence[Column] = [qualified(target.name, name) for name in target.key]
+    found = sa.select(*key).select_from(target.table).where(condition).limit(rows).offset(after)
+    return delete.where(sa.tuple_(*key).in_(found.correlate(None)))
 
 
 class _Reading:

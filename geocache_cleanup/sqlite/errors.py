@@ -49,7 +49,7 @@ _DAMAGED = _Meaning(
     "errors of the disk, which SQLite may take for damage",
 )
 _STORAGE = _Meaning(
-    frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, *_REFUSED}),
+    frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, *_REFUSED}),
     StorageError,
     "the storage of {path!r} is full, failing or read-only: {text}",
     "see df, and the kernel's messages in journalctl -k; under systemd also whether "
@@ -113,9 +113,9 @@ def damaged_schema(path: str) -> CleanupError:
     return _DAMAGED.explain(path, "its schema is not valid UTF-8")
 
 
-def unsynced(path: str, error: OSError) -> CleanupError:
-    """Return the error for a commit that may not have reached the disk."""
-    return _STORAGE.explain(path, str(error)).of_commit()
+def failing(path: str, error: OSError) -> CleanupError:
+    """Return the error for storage that fails where it is not SQLite that asks."""
+    return _STORAGE.explain(path, str(error))
 
 
 def directory(path: str) -> str:

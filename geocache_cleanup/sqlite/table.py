@@ -110,6 +110,11 @@ def fold(name: str) -> bytes:
     return name.encode(errors="surrogateescape").lower()
 
 
+def qualified(table: str, column: str) -> Column:
+    """Return a column by its full name: SQLite takes a lone quoted name it knows not for text."""
+    return sa.literal_column(f"{_quote(table)}.{_quote(column)}")
+
+
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -163,7 +168,9 @@ def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int
     """Yield every stored time as it is, with the number of rows that hold it."""
     raw = driver_connection(connection)
     raw.text_factory = lambda data: data.decode(errors="replace")
-    statement = sa.select(target.column, sa.func.count()).group_by(target.column)
+    # Its own collation may take a time and what is none for one value.
+    exact = sa.collate(target.column, "BINARY")
+    statement = sa.select(target.column, sa.func.count()).group_by(exact)
     yield from map(tuple, connection.execute(statement))
 
 

@@ -31,7 +31,7 @@ def write_back(raw: sqlite3.Connection, path: str) -> None:
     try:
         _sync(f"{path}-wal")
     except OSError as error:
-        raise errors.unsynced(path, error) from None
+        raise errors.failing(path, error).of_commit() from None
     # The first does the work beside writers; little is left for the second, which locks them out.
     for mode in ("PASSIVE", "RESTART"):
         raw.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 import support
 
+from geocache_cleanup.ledger import LEDGER
+
 OLD, NEW = "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
+_NOTHING = ", ".join(f"1 AS {column.name}" for column in LEDGER.c)
 
 
 @pytest.fixture
@@ -41,6 +44,7 @@ def test_exclusive_lock_while_opening(database: Path, command: str) -> None:
         "CREATE TRIGGER no BEFORE DELETE ON geo_cache BEGIN SELECT RAISE(ABORT, 'no'); END",
         "CREATE TABLE notes (ip REFERENCES geo_cache (ip)); INSERT INTO notes VALUES ('old')",
         "CREATE TABLE geocache_cleanup_runs (something)",
+        f"CREATE VIEW geocache_cleanup_runs AS SELECT {_NOTHING} WHERE 0",
     ],
 )
 def test_check_sees_what_would_stop_a_run(database: Path, obstacle: str) -> None:
@@ -64,8 +68,8 @@ def test_guard_counts_what_cascades_take(tmp_path: Path) -> None:
         connection.execute(f"INSERT INTO geo_cache VALUES ('p', '{OLD}', NULL)")
         for number in range(99):
             connection.execute(f"INSERT INTO geo_cache VALUES ('c{number}', '{NEW}', 'p')")
-    for command in ("check", "run"):
-        done = support.command(command, url(path), "--max-delete-percent=5")
+    for command in (["check"], ["run"], ["run", "--batch-seconds=1"]):
+        done = support.command(*command, url(path), "--max-delete-percent=5")
         assert done.returncode == 65, done.stderr
     assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [100]
 
@@ -87,8 +91,9 @@ def test_closed_stderr(database: Path) -> None:
     assert support.fetch(database, "SELECT ip FROM geo_cache") == ["new"]
 
 
-def test_stderr_that_nobody_reads(database: Path) -> None:
-    """The write lock is not held for longer than the run may take; nothing is deleted."""
+@pytest.mark.parametrize(("level", "status", "left"), [("debug", 75, 2), ("info", 0, 1)])
+def test_stderr_that_nobody_reads(database: Path, level: str, status: int, left: int) -> None:
+    """A run ends in time: at its first event with nothing deleted, at its last as it has to."""
     ears, mouth = os.pipe()
     os.set_blocking(mouth, False)
     with contextlib.suppress(BlockingIOError):
@@ -96,7 +101,7 @@ def test_stderr_that_nobody_reads(database: Path) -> None:
             os.write(mouth, bytes(4096))
     os.set_blocking(mouth, True)
     done = subprocess.run(
-        [*support.COMMAND, "run", url(database), "--timeout=1"],
+        [*support.COMMAND, "run", url(database), "--timeout=1", f"--log-level={level}"],
         stderr=mouth,
         env=support.environment(),
         check=False,
@@ -104,8 +109,46 @@ def test_stderr_that_nobody_reads(database: Path) -> None:
     )
     os.close(ears)
     os.close(mouth)
-    assert done.returncode == 75
-    assert support.fetch(database, "SELECT count(*) FROM geo_cache") == [2]
+    assert done.returncode == status
+    assert support.fetch(database, "SELECT count(*) FROM geo_cache") == [left]
+
+
+@pytest.mark.parametrize("status", [0, 78])
+def test_reader_that_has_seen_enough(database: Path, status: int) -> None:
+    """A pipe that was closed, as by head, changes no exit status, and is not complained about."""
+    ears, mouth = os.pipe()
+    os.close(ears)
+    column = f"--time-column={'last_seen' if status == 0 else 'nothing'}"
+    done = subprocess.run(
+        [*support.COMMAND, "check", url(database), column],
+        stdout=mouth,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=support.environment(),
+        check=False,
+    )
+    os.close(mouth)
+    assert done.returncode == status
+    assert len(support.events(done.stderr)) == (status != 0)
+
+
+def test_memory_that_is_used_up(tmp_path: Path) -> None:
+    """Little memory is no bug, wherever it runs out; some time there may be more."""
+    path = tmp_path / "geo.db"
+    support.make_large_table(path, ((f"ip{n}", OLD) for n in range(20_000)), "wal")
+    statuses = set()
+    for megabytes in range(1, 24, 2):
+        limit = (
+            "import resource, sqlalchemy.dialects.sqlite, geocache_cleanup.cli as cli\n"
+            "from geocache_cleanup import batches\n"
+            "from geocache_cleanup.sqlite import backend\n"
+            f"size = int(open('/proc/self/statm').read().split()[0]) * 4096 + {megabytes} * 2**20\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (size, size))"
+        )
+        done = support.in_python("run", url(path), "--dry-run", first=limit)
+        assert "raceback" not in done.stderr, (megabytes, done.stderr)
+        statuses.add(done.returncode)
+    assert statuses == {0, 75}
 
 
 @pytest.mark.parametrize("command", ["check", "migrate --sql"])
@@ -149,12 +192,40 @@ def test_migration_that_the_schema_does_not_allow(tmp_path: Path, schema: str) -
     assert support.fetch(path, "SELECT name FROM sqlite_master WHERE name LIKE 'geocache%'") == []
 
 
+@pytest.mark.parametrize("sql", [(), ("--sql",)])
+@pytest.mark.parametrize("name", ["ip", "ORG"])
+def test_migration_with_one_name_for_two_columns(tmp_path: Path, name: str, sql: str) -> None:
+    """The time cannot be in a column that has another meaning."""
+    done = support.command("migrate", url(tmp_path / "new.db"), f"--time-column={name}", *sql)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "--time-column" in support.events(done.stderr)[-1]["hint"]
+
+
 def test_index_of_another_collation_does_not_count(database: Path) -> None:
     """An index that the comparison cannot use is as good as none."""
     with support.connected(database) as connection:
         connection.execute("DROP INDEX ix_last_seen")
         connection.execute("CREATE INDEX nc ON geo_cache (last_seen COLLATE NOCASE)")
     assert "created the index" in support.command("migrate", url(database)).stdout
+
+
+def test_interrupt_while_it_loads(database: Path) -> None:
+    """It ends without a word, as of SIGTERM."""
+    process = subprocess.Popen(
+        [*support.COMMAND, "run", url(database)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=support.environment({"PYTHONPROFILEIMPORTTIME": "1"}),
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "geocache_cleanup.instants" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, output = process.communicate(timeout=30)
+    assert process.returncode in {-signal.SIGINT, 130}
+    assert "Traceback" not in output
+    assert support.fetch(database, "SELECT count(*) FROM geo_cache") == [2]
 
 
 def test_second_signal(database: Path) -> None:

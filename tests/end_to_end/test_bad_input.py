@@ -72,6 +72,10 @@ def test_all_problems_at_once() -> None:
         ("postgres//user:hunter2@host/db", 78),
         ("oracle://user:hunter2@host/db", 78),
         ("postgresql://user:hunter2@host:port/db", 78),
+        ("postgresql://user:pass@hunter2@host/db", 78),
+        ("postgresql:///user:hunter2@host/db", 78),
+        ("mysql://us/er:hunter2@host/db", 78),
+        ("mysql://user:pass@word/hunter2@host/db", 78),
         ("-----BEGIN CREDENTIAL-----hunter2", 78),
     ],
 )

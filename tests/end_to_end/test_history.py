@@ -3,6 +3,7 @@
 import array
 import fcntl
 import json
+import re
 import subprocess
 import termios
 import time
@@ -34,6 +35,19 @@ def test_as_json(url: str) -> None:
     assert {"cutoff", "host", "duration_seconds", "table_name", "version"} <= set(runs[0])
 
 
+@pytest.mark.parametrize("run_id", ["", "\udcff", "x" * 65])
+def test_an_id_that_the_ledger_could_not_hold(url: str, run_id: str) -> None:
+    """The run gets a random one instead."""
+    assert support.command("run", url, env={"INVOCATION_ID": run_id}).returncode == 0
+    (run,) = json.loads(support.command("history", url, "--json", "--limit=1").stdout)["runs"]
+    assert re.fullmatch("[0-9a-f]{32}", run["run_id"])
+
+
+def test_more_than_a_database_can_count(url: str) -> None:
+    """A number of runs that is out of bounds is an invalid argument."""
+    assert support.command("history", url, f"--limit={10**20}").returncode == 2
+
+
 def test_as_text(url: str) -> None:
     """One line for each run; table and host are said once, as they do not change."""
     lines = support.command("history", url).stdout.splitlines()
@@ -61,13 +75,13 @@ def test_no_runs_yet(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "There is no run in the ledger.\n")
 
 
-@pytest.mark.parametrize("junk", ["yesterday", "", "2026-13-45 99:00:00", 17, b"\x00"])
+@pytest.mark.parametrize("junk", ["yesterday", "", "2026-13-45 99:00:00", 17, 5e-324, b"\x00"])
 def test_junk_in_the_ledger_is_shown_as_it_is(url: str, tmp_path: Path, junk: object) -> None:
     """Whoever has written it there: neither history nor check fails on it."""
     with support.connected(tmp_path / "geo.db") as connection:
         connection.execute(
             "UPDATE geocache_cleanup_runs SET started_at = ?, duration_seconds = ?,"
-            " cutoff = ?, retention_days = ? WHERE run_id = 'third'",
+            " cutoff = ?, retention_days = ?, deleted = 1000 WHERE run_id = 'third'",
             (junk, junk, junk, junk),
         )
     for command in ("history", "check"):

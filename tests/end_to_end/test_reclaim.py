@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import support
 
 from end_to_end.conftest import count, make_database, url
+from geocache_cleanup.database import open_backend, parse_url
+from geocache_cleanup.errors import StorageError
+from geocache_cleanup.watch import Watch
 
 ROWS = 20_000
 RUN = ("run", "--before", support.CUTOFF)
@@ -71,6 +75,20 @@ def test_a_reader_in_the_way(database: Path) -> None:
     assert (done.returncode, reclaimed["event"]) == (0, "geo_cache_cleanup_reclaimed")
     assert reclaimed["reclaimed_bytes"] == 0
     assert count(database) == ROWS // 2
+
+
+def test_the_file_goes_meanwhile(database: Path) -> None:
+    """Whatever reading or writing fails after the run is an error of the storage, and no bug."""
+    with support.connected(database) as connection:
+        connection.execute("DELETE FROM geo_cache")
+    holder = support.hold(database, "IMMEDIATE", seconds=1)
+    gone = threading.Timer(0.5, database.unlink)
+    gone.start()
+    backend = open_backend(parse_url(f"sqlite:///{database}"), Watch(60))
+    with pytest.raises(StorageError):
+        backend.reclaim("geo_cache", "last_seen")
+    gone.join()
+    holder.wait()
 
 
 @pytest.mark.parametrize("names", [(), ("TMPDIR",), ("SQLITE_TMPDIR", "TMPDIR"), ("TEMP", "TMP")])

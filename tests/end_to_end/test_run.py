@@ -248,6 +248,19 @@ def test_read_only_for_this_user(tmp_path: Path, what: str) -> None:
     assert path.read_bytes() == before
 
 
+def test_link_beside_which_nothing_can_be_written(tmp_path: Path) -> None:
+    """SQLite makes its journal beside the file itself: it is there that one has to be able to."""
+    path, link = tmp_path / "geo.db", tmp_path / "links" / "geo.db"
+    support.make_table(path, [("a", "2020-01-01")])
+    link.parent.mkdir()
+    link.symlink_to(path)
+    link.parent.chmod(0o555)
+    for command in (["check"], ["run", "--batch-seconds=1"]):
+        done = without_privileges(*command, url(link))
+        assert done.returncode == 0, done.stderr
+    link.parent.chmod(0o755)
+
+
 def without_privileges(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run the command as this user, but without root's power over permissions."""
     prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]

@@ -35,6 +35,12 @@ def urls() -> Iterator[str]:
         yield f"{driver}://user:{_QUOTED}@127.0.0.1:{_QUOTED}/db"
         yield f"{driver}://user:{_QUOTED}@[::1/db"
         yield f"{driver}:/user:{_QUOTED}@127.0.0.1/db"
+    for driver in drivers:
+        yield f"{driver}://user:x@hunter2@127.0.0.1:1/db"
+        yield f"{driver}:///user:hunter2@127.0.0.1:1/db"
+        yield f"{driver}://us/er:hunter2@127.0.0.1:1/db"
+        yield f"{driver}://user:x@y/hunter2@127.0.0.1:1/db"
+        yield f"{driver}://127.0.0.1:1/user:hunter2@db"
     yield f"oracle://user:{_QUOTED}@127.0.0.1/db"
     yield f"postgresql+asyncpg://user:{_QUOTED}@127.0.0.1/db"
     yield f"sqlite:///nowhere.db?key={_QUOTED}"

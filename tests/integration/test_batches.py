@@ -10,7 +10,7 @@ from geocache_cleanup import batches, prune
 from geocache_cleanup.backend import connect
 from geocache_cleanup.backlog import Keys
 from geocache_cleanup.database import open_backend, parse_url
-from geocache_cleanup.errors import DataError, DeadlineError
+from geocache_cleanup.errors import ConfigError, DataError, DeadlineError
 from geocache_cleanup.order import Result
 from geocache_cleanup.watch import Watch
 
@@ -31,6 +31,10 @@ SHAPES = {
         "CREATE TABLE geo_cache (ip TEXT, last_seen TEXT, rowid, _rowid_, oid)"
     ),
     "no key": "CREATE TABLE geo_cache (ip TEXT, last_seen TEXT)",
+    "key of words": (
+        'CREATE TABLE geo_cache (ip TEXT, last_seen TEXT, "returning" DEFAULT 1,'
+        ' "nothing" DEFAULT 1, PRIMARY KEY (ip, "returning", "nothing")) WITHOUT ROWID'
+    ),
 }
 
 
@@ -72,6 +76,17 @@ def test_all_stale_rows_go(tmp_path: Path, shape: str, journal: str) -> None:
     ]
     assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]
     assert [file.name for file in tmp_path.iterdir()] == ["t.db"]
+
+
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+def test_a_link_to_the_database(tmp_path: Path, journal: str) -> None:
+    """The log to be written back is where the file is, not where a link to it is."""
+    path, link = tmp_path / "there" / "t.db", tmp_path / "here.db"
+    path.parent.mkdir()
+    fill(path, SHAPES["usual"], journal)
+    link.symlink_to(path)
+    assert support.run_here(link, batch_seconds=0.001).deleted == ROWS // 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["here.db", "there"]
 
 
 def test_nothing_stale_is_recorded_too(tmp_path: Path) -> None:
@@ -163,6 +178,48 @@ class Alarm(prune.Progress):
     def advance(self, done: int, total: int) -> None:  # noqa: ARG002 - the signature of the base
         """See ``prune.Progress.advance``."""
         self.watch.extend(0)
+
+
+def test_a_key_that_is_renamed_in_between(tmp_path: Path) -> None:
+    """SQLite takes a quoted name that it does not know for text, which would match every row."""
+    path = tmp_path / "t.db"
+    fill(path, 'CREATE TABLE geo_cache ("IP" TEXT PRIMARY KEY, last_seen TEXT) WITHOUT ROWID')
+    with pytest.raises(ConfigError, match="no such column") as caught:
+        run_beside(path, 'ALTER TABLE geo_cache RENAME COLUMN "IP" TO address', Watch(60))
+    assert caught.value.partial is not None
+    left = support.fetch(path, "SELECT count(*) FROM geo_cache")
+    assert left == [ROWS - caught.value.partial.deleted]
+
+
+def test_keys_that_the_collation_of_their_column_takes_for_one(tmp_path: Path) -> None:
+    """A fresh row survives beside a stale one whose key differs in case only."""
+    path = tmp_path / "t.db"
+    fill(
+        path,
+        "CREATE TABLE geo_cache (ip TEXT COLLATE NOCASE, last_seen TEXT,"
+        " PRIMARY KEY (ip COLLATE BINARY)) WITHOUT ROWID",
+    )
+    with support.connected(path) as connection:
+        connection.execute(f"INSERT INTO geo_cache SELECT upper(ip), '{NEW}' FROM geo_cache")
+    assert support.run_here(path, batch_seconds=0.001).deleted == ROWS // 2
+    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS + ROWS // 2]
+
+
+@pytest.mark.parametrize("shape", ["usual", "without rowid", "no key, hidden rowid"])
+@pytest.mark.parametrize("kept", ["ip LIKE 'ip1%'", "1"])
+def test_rows_that_a_trigger_keeps(tmp_path: Path, shape: str, kept: str) -> None:
+    """The rows after them are deleted as well, and those that stay are not counted."""
+    path = tmp_path / "t.db"
+    fill(path, SHAPES[shape])
+    with support.connected(path) as connection:
+        connection.execute(
+            f"CREATE TRIGGER keep BEFORE DELETE ON geo_cache WHEN {kept.replace('ip', 'old.ip', 1)}"
+            " BEGIN SELECT RAISE(IGNORE); END"
+        )
+    result = support.run_here(path, batch_seconds=0.001)
+    stale = f"SELECT count(*) FROM geo_cache WHERE last_seen < '{NEW}'"
+    assert support.fetch(path, f"{stale} AND NOT ({kept})") == [0]
+    assert support.fetch(path, stale) == [ROWS // 2 - result.deleted]
 
 
 def test_a_deadline_keeps_the_batches_before(tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ def test_privileges_that_lack(server: Any, database: str) -> None:
     server.query(f"GRANT DELETE ON geo_cache TO {to}", database)
     server.query(f"GRANT SELECT ON geocache_cleanup_runs TO {to}", database)
     assert fails(url, BEFORE)["exit_status"] == 77
+    assert geocache_cleanup("check", BEFORE, url=text_of(url)).status == 77
     assert server.query("SELECT count(*) FROM geo_cache", database) == [(3,)]
 
 

@@ -139,6 +139,16 @@ def test_the_manager_receives_status_and_timeout(tmp_path: Path, abstract: bool)
         assert manager.recv(4096) == b"EXTEND_TIMEOUT_USEC=90500000"
 
 
+def test_a_manager_that_does_not_listen_holds_nothing_up(tmp_path: Path) -> None:
+    """More is sent than its socket holds, of a path that is no text."""
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+        for _ in range(1_000):
+            Notifier(address).status("waiting for /srv/\udcff.db")
+        assert manager.recv(4096) == b"STATUS=waiting for /srv/\\udcff.db"
+
+
 @pytest.mark.parametrize(
     "address", [None, "", "/nonexistent/notify", "@geocache-nobody", "x" * 200]
 )

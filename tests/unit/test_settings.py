@@ -1,6 +1,7 @@
 """Settings: where they come from, what is refused, what they mean."""
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import Optional
 
@@ -68,6 +69,20 @@ def test_credential_that_is_no_url(tmp_path: Path, content: bytes) -> None:
     assert CREDENTIAL in caught.value.reason
     assert not content or content.decode(errors="replace") not in caught.value.reason
     assert "empty" in caught.value.reason or "LoadCredentialEncrypted=" in caught.value.reason
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "loop", "large"])
+def test_credential_that_is_no_file(tmp_path: Path, kind: str) -> None:
+    """What cannot be a credential is refused at once, and not read for ever."""
+    path = tmp_path / CREDENTIAL
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "large":
+        path.write_bytes(b"a" * (2**20 + 1))
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read(None, tmp_path)
 
 
 def test_all_problems_are_named_but_no_secret() -> None:
