@@ -213,6 +213,8 @@ def test_interrupt_while_it_loads(database: Path) -> None:
     """It ends without a word, as of SIGTERM."""
     interrupt = """
 import os, signal
+# As in a shell at a terminal: what runs in the background of a script ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Interrupting:
     def find_spec(self, name, *_):
         if name == "geocache_cleanup.instants":
