@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import io
 import os
 import re
 import sys
@@ -10,9 +9,7 @@ import threading
 import urllib.parse
 from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, Sequence, TextIO
 
-import typer
-
-from geocache_cleanup import service
+from geocache_cleanup import output, service
 from geocache_cleanup.errors import ExitStatus, SettingsError
 from geocache_cleanup.events import Event, exit_status_of
 from geocache_cleanup.log import EventLog
@@ -132,17 +129,10 @@ class Edge:
             timer.cancel()
 
     def show(self, text: str) -> None:
-        """Print what a command found; what the output cannot hold is shown by its code."""
+        """Print what a command found; raise OSError if it cannot be written."""
         # Whoever reads, in a pager for instance, may take as long as they like.
         self.watchdog.stop()
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")
-        try:
-            typer.echo(text)
-        except BrokenPipeError:
-            # A reader such as head that has seen enough is no failure of ours. What is left of the
-            # text would be written at the exit, and fail again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.show(text)
 
     @property
     def terminal(self) -> Optional[TextIO]:

@@ -4,6 +4,11 @@
 #
 # On a fresh Debian, root gets what Python lacks there; others are told what to install.
 
+# What a machine sets for Python, such as PYTHONUNBUFFERED, could hide what others would meet.
+for variable in $(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/\1/p'); do
+    unset "$variable"
+done
+
 PYTHON_PACKAGES="python3 python3-venv"
 # For mysqlclient, which comes as source only.
 DRIVER_PACKAGES="gcc libc6-dev libmariadb-dev pkg-config python3-dev"

@@ -22,6 +22,7 @@ from geocache_cleanup.instants import read_instant
 from geocache_cleanup.order import Order, Result
 from geocache_cleanup.watch import Watch
 
+_FOREIGN = ("GEOCACHE_CLEANUP_", "JOURNAL_", "NOTIFY_", "INVOCATION_", "PYTHON")
 _CAP_SYS_ADMIN = 21  # see capabilities(7)
 # Seconds within which a signal is answered for sure: one, on a machine busy with other things.
 PROMPT = 5.0
@@ -116,12 +117,8 @@ def fetch(path: Path, statement: str) -> list[Any]:
 
 
 def environment(extra: Optional[Mapping[str, str]] = None) -> dict[str, str]:
-    """Return this environment without what would configure the program or the journal."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("GEOCACHE_CLEANUP_", "JOURNAL_", "NOTIFY_", "INVOCATION_"))
-    }
+    """Return this environment without what would configure the program, the journal or Python."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     return {**kept, **(extra or {})}
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Sequence
 
 import pytest
 import support
@@ -150,20 +151,36 @@ def test_memory_that_is_used_up(database: Path, megabytes: int, status: int) -> 
     assert (done.returncode, "traceback" in event) == (status, False), event
 
 
-@pytest.mark.parametrize("command", ["check", "migrate --sql"])
-def test_full_output(database: Path, command: str) -> None:
-    """Output that cannot be written is a storage failure, not a bug."""
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["check", "check --json", "migrate --sql"])
+def test_full_output(database: Path, command: str, unbuffered: str) -> None:
+    """Output that cannot be written is a storage failure, not a bug, and said once."""
+    done = into_full_device([*command.split(), url(database)], unbuffered)
+    (event,) = support.events(done.stderr)
+    assert (done.returncode, event["exit_status"]) == (74, 74)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["--help", "--version", "run --help"])
+def test_full_output_of_help(command: str, unbuffered: str) -> None:
+    """The help and the version likewise, in one sentence."""
+    done = into_full_device(command.split(), unbuffered)
+    assert (done.returncode, done.stderr.count("\n")) == (74, 1), done.stderr
+
+
+def into_full_device(
+    arguments: Sequence[str], unbuffered: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command whose output goes to a full device, with Python's buffer and without."""
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [*support.COMMAND, *command.split(), url(database)],
+        return subprocess.run(
+            [*support.COMMAND, *arguments],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            env=support.environment(),
+            env=support.environment({"PYTHONUNBUFFERED": unbuffered}),
             check=False,
         )
-    assert done.returncode == 74
-    assert support.events(done.stderr)[-1]["exit_status"] == 74
 
 
 def test_url_without_its_option() -> None:
