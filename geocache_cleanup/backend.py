@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ContextManager, Iterable, Iterator, Optional, 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.instants import Stored
+from geocache_cleanup.times.instants import Stored
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from geocache_cleanup.backlog import Backlog
-    from geocache_cleanup.stale import Span
+    from geocache_cleanup.times.stored_ranges import Span
 
 Condition = sa.sql.expression.ColumnElement[bool]
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 import typer
 
-from geocache_cleanup import __version__, instants, options, service
+from geocache_cleanup import __version__, options, service
 from geocache_cleanup.edge import Edge, nothing_configured
 from geocache_cleanup.errors import CleanupError, ConfigError, Interrupted
 from geocache_cleanup.events import Event
 from geocache_cleanup.journal import Notifier
 from geocache_cleanup.ladder import ladder
 from geocache_cleanup.metrics.recorder import Recorder
+from geocache_cleanup.times import instants
 
 if TYPE_CHECKING:
     from geocache_cleanup.backend import Backend

@@ -7,8 +7,8 @@ from typing import Any, Mapping, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup import instants
 from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.times import instants
 
 NAME = "geocache_cleanup_runs"
 KEPT_DAYS = 400

@@ -5,7 +5,7 @@ import datetime as dt
 import re
 from typing import Callable, Optional, Sequence
 
-from geocache_cleanup import instants
+from geocache_cleanup.times import instants
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\+[A-Za-z0-9_]+)?://[^\s\x00]*\S?.*", re.DOTALL)
 

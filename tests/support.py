@@ -18,8 +18,8 @@ import pytest
 
 from geocache_cleanup import batches
 from geocache_cleanup.database import open_backend, parse_url
-from geocache_cleanup.instants import read_instant
 from geocache_cleanup.order import Order, Result
+from geocache_cleanup.times.instants import read_instant
 from geocache_cleanup.watch import Watch
 
 _FOREIGN = ("GEOCACHE_CLEANUP_", "JOURNAL_", "NOTIFY_", "INVOCATION_", "PYTHON")

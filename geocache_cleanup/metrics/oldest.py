@@ -4,9 +4,9 @@ from typing import Optional
 
 import sqlalchemy as sa
 
-from geocache_cleanup import instants
 from geocache_cleanup.backend import Backend
 from geocache_cleanup.order import Order
+from geocache_cleanup.times import instants
 
 _FAR_DAYS = 36_500
 

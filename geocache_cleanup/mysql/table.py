@@ -8,7 +8,6 @@ from sqlalchemy.sql.expression import quoted_name
 
 from geocache_cleanup.backend import Target
 from geocache_cleanup.errors import ConfigError
-from geocache_cleanup.instants import Stored
 from geocache_cleanup.mysql.words import MySQLWords
 from geocache_cleanup.server.table import (
     NATIVE,
@@ -23,6 +22,7 @@ from geocache_cleanup.server.table import (
     read_values,
 )
 from geocache_cleanup.server.text import Column
+from geocache_cleanup.times.instants import Stored
 
 _TYPES = {
     Kind.MOMENT: ("timestamp",),

@@ -5,12 +5,13 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
-from geocache_cleanup import __version__, instants, service
+from geocache_cleanup import __version__, service
 from geocache_cleanup.edge import Edge
 from geocache_cleanup.errors import CleanupError, DeadlineError
 from geocache_cleanup.metrics import file as metrics
 from geocache_cleanup.report import advice, timer
 from geocache_cleanup.report.finding import Surroundings
+from geocache_cleanup.times import instants
 from geocache_cleanup.watch import Portion
 
 if TYPE_CHECKING:

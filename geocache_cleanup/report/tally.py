@@ -5,7 +5,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Optional, Sequence, Union
 
-from geocache_cleanup import instants
+from geocache_cleanup.times import instants
 
 Days = Union[int, float, None]
 

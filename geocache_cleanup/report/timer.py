@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-from geocache_cleanup import instants
+from geocache_cleanup.times import instants
 
 # Instances are listed only as far as systemd has loaded them, which it has if they are armed.
 _UNITS = ("geocache-cleanup.timer", "geocache-cleanup@*.timer")

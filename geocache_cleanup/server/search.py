@@ -6,12 +6,11 @@ from typing import Callable, Iterable, Optional, Protocol, Sequence, Union
 
 import sqlalchemy as sa
 
-from geocache_cleanup import stale
 from geocache_cleanup.backend import Condition, Search
-from geocache_cleanup.server import bounds
 from geocache_cleanup.server import text as server_text
 from geocache_cleanup.server.table import Kind, ServerTarget
 from geocache_cleanup.server.text import Column, Phrases
+from geocache_cleanup.times import stored_ranges, typed_ranges
 
 _INT64_MAX = 2**63 - 1
 _SCALES = {digits: 10 ** (6 - digits) for digits in range(7)}
@@ -52,9 +51,11 @@ def _numbers(target: ServerTarget, cutoff: int, words: Words) -> Sequence[Search
     column, kind = target.column, target.kind
     spans: Iterable[tuple[Union[int, float, Decimal], Union[int, float, Decimal]]]
     if kind is Kind.WHOLE:
-        spans = bounds.whole_spans(cutoff)
+        spans = typed_ranges.whole_spans(cutoff)
     else:
-        spans = (bounds.decimal_spans if kind is Kind.DECIMAL else bounds.float_spans)(cutoff)
+        spans = (typed_ranges.decimal_spans if kind is Kind.DECIMAL else typed_ranges.float_spans)(
+            cutoff
+        )
     zero = words.literal(kind, "0")
     ranges = []
     for low, high in spans:
@@ -80,15 +81,15 @@ def _native(target: ServerTarget, cutoff: int, zone: dt.tzinfo, words: Words) ->
     column, kind = target.column, target.kind
 
     def bound(local: int) -> Column:
-        text = bounds.local_text(local)
+        text = typed_ranges.local_text(local)
         return words.literal(kind, text[:10] if kind is Kind.DATE else text)
 
-    first = bound(bounds.FIRST)
-    spans = bounds.local_spans(cutoff, dt.UTC if kind is Kind.MOMENT else zone)
+    first = bound(typed_ranges.FIRST)
+    spans = typed_ranges.local_spans(cutoff, dt.UTC if kind is Kind.MOMENT else zone)
     ranges = [
         _range(column, low, high, bound)
         for low, high in (_rounded(span, target) for span in spans)
-        if high > bounds.FIRST
+        if high > typed_ranges.FIRST
     ]
     if not ranges:
         return [Search(stale=None, unreadable=column < first)]
@@ -100,17 +101,17 @@ def _native(target: ServerTarget, cutoff: int, zone: dt.tzinfo, words: Words) ->
     return [Search(stale=sa.and_(stale, real), unreadable=unreal)]
 
 
-def _rounded(span: bounds.Span, target: ServerTarget) -> tuple[int, int]:
+def _rounded(span: typed_ranges.Span, target: ServerTarget) -> tuple[int, int]:
     """Return the bounds as the column can hold them: no value lies between the two."""
     unit = 86_400_000_000 if target.kind is Kind.DATE else _SCALES[target.digits]
     low, high = span
-    low = bounds.FIRST if low is None else max(low, bounds.FIRST)
+    low = typed_ranges.FIRST if low is None else max(low, typed_ranges.FIRST)
     return -(-low // unit) * unit, -(-high // unit) * unit
 
 
 def _range(column: Column, low: int, high: int, bound: Callable[[int], Column]) -> Condition:
-    if high > bounds.LAST:
-        return sa.and_(column >= bound(low), column <= bound(bounds.LAST))
+    if high > typed_ranges.LAST:
+        return sa.and_(column >= bound(low), column <= bound(typed_ranges.LAST))
     return sa.and_(column >= bound(low), column < bound(high))
 
 
@@ -130,7 +131,7 @@ def _text(
 
 
 def _text_ranges(column: Column, cutoff: int, now: int, words: Words) -> Iterable[Condition]:
-    for span in stale.text_spans(cutoff, now):
+    for span in stored_ranges.text_spans(cutoff, now):
         high: Condition = column < _bound(span.high, words)
         low: Optional[Condition] = column >= _bound(span.low, words) if span.low else None
         yield high if low is None else sa.and_(low, high)

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from geocache_cleanup.backend import Target
 from geocache_cleanup.errors import ConfigError
-from geocache_cleanup.instants import Stored
+from geocache_cleanup.times.instants import Stored
 
 _MOST_NAMED = 20
 

@@ -9,9 +9,8 @@ from typing import Any, Optional, Protocol
 
 import sqlalchemy as sa
 
-from geocache_cleanup import instants
 from geocache_cleanup.backend import Condition
-from geocache_cleanup.server import bounds
+from geocache_cleanup.times import instants, typed_ranges
 
 Column = sa.sql.expression.ColumnElement[Any]
 
@@ -79,7 +78,7 @@ def _is_low(number: Column, cutoff: int) -> Condition:
                 number >= sa.literal_column(f"{low:f}") if low else number > 0,
                 number < sa.literal_column(f"{high:f}"),
             )
-            for low, high in bounds.decimal_spans(cutoff)
+            for low, high in typed_ranges.decimal_spans(cutoff)
         ),
     )
 
@@ -100,7 +99,7 @@ def _is_before(text: Column, cutoff: int, zone: dt.tzinfo, say: Phrases) -> Cond
 def _is_exactly_before(text: Column, cutoff: int, zone: dt.tzinfo, say: Phrases) -> Condition:
     local = _local(text, say)
     zoned = local - _east(text, say) < _big(cutoff)
-    ranges = bounds.local_spans(cutoff, zone)
+    ranges = typed_ranges.local_spans(cutoff, zone)
     if ranges == [(None, cutoff)]:
         return zoned
     bare = [
@@ -139,4 +138,8 @@ def _big(value: int) -> Column:
 
 def _date(cutoff: int, days: int) -> Optional[str]:
     moment = cutoff + days * instants.DAY
-    return bounds.local_text(moment)[:10] if bounds.FIRST <= moment <= bounds.LAST else None
+    return (
+        typed_ranges.local_text(moment)[:10]
+        if typed_ranges.FIRST <= moment <= typed_ranges.LAST
+        else None
+    )

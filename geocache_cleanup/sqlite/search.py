@@ -10,9 +10,9 @@ from typing import Callable, Mapping, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup import instants, stale
 from geocache_cleanup.backend import Condition, Search, Target
 from geocache_cleanup.sqlite.table import Column, driver_connection, encoding_of
+from geocache_cleanup.times import instants, stored_ranges
 
 # Text that strftime() writes from itself is proved to be a valid time: the two formats most in
 # use need no reading in Python. The first names UTC, the second leaves the zone open.
@@ -25,31 +25,31 @@ def searches(
 ) -> Sequence[Search]:
     """Return the searches which together find every stale row, each row once."""
     _teach(connection, cutoff, zone)
-    spans = list(stale.text_spans(cutoff, now))
+    spans = list(stored_ranges.text_spans(cutoff, now))
     if target.numbers:
         # On a column of TEXT affinity a number would be compared as text.
-        spans = [*stale.number_spans(cutoff), *spans]
+        spans = [*stored_ranges.number_spans(cutoff), *spans]
     found = [_search(target.column, span, cutoff, zone) for span in spans]
     # Without an index every search reads the whole table: then one has to do for all.
     return found if target.index else [_merge(found)]
 
 
-def _search(column: Column, span: stale.Span, cutoff: int, zone: dt.tzinfo) -> Search:
+def _search(column: Column, span: stored_ranges.Span, cutoff: int, zone: dt.tzinfo) -> Search:
     where = column < span.high
     if span.low is not None:
         where = sa.and_(column >= span.low, where)
-    if span.decides is stale.Decides.ALL_STALE:
+    if span.decides is stored_ranges.Decides.ALL_STALE:
         return Search(stale=where, span=span)
-    if span.decides is stale.Decides.NONE_READABLE:
+    if span.decides is stored_ranges.Decides.NONE_READABLE:
         return Search(stale=None, unreadable=where, span=span)
-    if span.decides is stale.Decides.NOTHING:
+    if span.decides is stored_ranges.Decides.NOTHING:
         where = sa.and_(where, sa.not_(_is_beyond(column, _cutoffs(cutoff, zone))))
     raw = sa.cast(column, sa.LargeBinary)
     must_read = sa.func.geocache_stale(raw) == 1
     written = {form: _is_written(column, form) for form in (_WITH_Z, _WITHOUT_ZONE)}
     decided = (
         {condition: sa.true() for condition in written.values()}
-        if span.decides is stale.Decides.DATES_STALE
+        if span.decides is stored_ranges.Decides.DATES_STALE
         else {written[form]: column < text for form, text in _cutoffs(cutoff, zone).items()}
     )
     return Search(

@@ -11,7 +11,7 @@ from sqlalchemy.sql.expression import quoted_name
 
 from geocache_cleanup.backend import Condition, Target
 from geocache_cleanup.errors import ConfigError
-from geocache_cleanup.instants import Stored
+from geocache_cleanup.times.instants import Stored
 
 Column = sa.sql.expression.ColumnElement[object]
 

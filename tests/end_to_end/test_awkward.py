@@ -233,7 +233,7 @@ import os, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 class Interrupting:
     def find_spec(self, name, *_):
-        if name == "geocache_cleanup.instants":
+        if name == "geocache_cleanup.times.instants":
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupting())
 """

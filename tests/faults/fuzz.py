@@ -10,11 +10,12 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["geocache_cleanup"]):
-    from geocache_cleanup import instants, readers
+    from geocache_cleanup import readers
     from geocache_cleanup.database import parse_url, shown_url
     from geocache_cleanup.errors import CleanupError
     from geocache_cleanup.resolve import Given, resolve
     from geocache_cleanup.settings import SETTINGS
+    from geocache_cleanup.times import instants
 
 _NOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 _SECRET = "hunter2"  # noqa: S105 - the one to look for

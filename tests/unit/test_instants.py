@@ -7,7 +7,7 @@ from typing import Optional
 import pytest
 import support
 
-from geocache_cleanup import instants
+from geocache_cleanup.times import instants
 
 UTC = dt.UTC
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")

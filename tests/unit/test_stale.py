@@ -7,7 +7,7 @@ import support
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geocache_cleanup import instants, stale
+from geocache_cleanup.times import instants, stored_ranges
 
 UTC = dt.UTC
 NOW = support.instant("2026-09-01T12:00:00Z")
@@ -28,7 +28,7 @@ TEXTS = st.one_of(
 )
 
 
-def holding(spans: list[stale.Span], value: Union[float, str]) -> list[stale.Span]:
+def holding(spans: list[stored_ranges.Span], value: Union[float, str]) -> list[stored_ranges.Span]:
     """Return the spans that hold a value, compared as SQLite compares."""
     return [
         span
@@ -46,11 +46,11 @@ def is_stale(value: object, cutoff: int) -> bool:
 @given(cutoff=CUTOFFS, text=TEXTS)
 def test_text_spans(cutoff: int, text: str) -> None:
     """Stale text is in exactly one span; a date in a span of stale dates is stale."""
-    found = holding(list(stale.text_spans(cutoff, NOW)), text)
+    found = holding(list(stored_ranges.text_spans(cutoff, NOW)), text)
     assert len(found) <= 1
     if is_stale(text, cutoff):
         assert found
-    if found and found[0].decides is stale.Decides.DATES_STALE and "-" in text[:5]:
+    if found and found[0].decides is stored_ranges.Decides.DATES_STALE and "-" in text[:5]:
         assert is_stale(text, cutoff)
 
 
@@ -64,18 +64,18 @@ def test_text_spans(cutoff: int, text: str) -> None:
 )
 def test_number_spans(cutoff: int, number: float) -> None:
     """The bounds decide numbers alone: stale, no time at all, or in no span."""
-    found = [span.decides for span in holding(list(stale.number_spans(cutoff)), number)]
+    found = [span.decides for span in holding(list(stored_ranges.number_spans(cutoff)), number)]
     if is_stale(number, cutoff):
-        assert found == [stale.Decides.ALL_STALE]
+        assert found == [stored_ranges.Decides.ALL_STALE]
     elif number <= 0:
-        assert found == [stale.Decides.NONE_READABLE]
+        assert found == [stored_ranges.Decides.NONE_READABLE]
     else:
         assert found == []
 
 
 def test_fresh_dates_are_in_no_span() -> None:
     """What a nightly run must not read: every date from two days after the cutoff on."""
-    spans = list(stale.text_spans(support.instant(support.CUTOFF), NOW))
+    spans = list(stored_ranges.text_spans(support.instant(support.CUTOFF), NOW))
     for text in ("2026-06-05", "2026-09-01T12:00:00Z", "2027-01-01", "9999-12-31 23:59:59"):
         assert holding(spans, text) == []
     assert len(spans) < 10
@@ -83,4 +83,4 @@ def test_fresh_dates_are_in_no_span() -> None:
 
 def test_a_century_of_retention_has_few_spans() -> None:
     """A cutoff far back in time makes no more spans than SQLite takes in one condition."""
-    assert len(list(stale.text_spans(support.instant("0001-01-01"), NOW))) < 110
+    assert len(list(stored_ranges.text_spans(support.instant("0001-01-01"), NOW))) < 110

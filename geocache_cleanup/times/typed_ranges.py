@@ -9,7 +9,7 @@ import struct
 from decimal import Decimal
 from typing import Iterator, Optional, Sequence
 
-from geocache_cleanup import instants
+from geocache_cleanup.times import instants
 
 # An offset from UTC is less than a day.
 _DAY = instants.DAY

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Iterator, Optional, Union
 
-from geocache_cleanup import instants
+from geocache_cleanup.times import instants
 
 # Text that starts with a digit sorts below this, and no date or number starts otherwise.
 _AFTER_DIGITS = ":"

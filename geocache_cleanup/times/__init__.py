@@ -1,0 +1,1 @@
+"""When is a stored value stale: instants, and the ranges that lie before one."""
