@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 import typer
 
-from geocache_cleanup import __version__, options, service
+from geocache_cleanup import __version__, service
+from geocache_cleanup.config import options
 from geocache_cleanup.edge import Edge, nothing_configured
 from geocache_cleanup.errors import CleanupError, ConfigError, Interrupted
 from geocache_cleanup.events import Event

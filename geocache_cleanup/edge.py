@@ -10,17 +10,17 @@ import urllib.parse
 from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, Sequence, TextIO
 
 from geocache_cleanup import output, service
-from geocache_cleanup.errors import ExitStatus, SettingsError
-from geocache_cleanup.events import Event, exit_status_of
-from geocache_cleanup.log import EventLog
-from geocache_cleanup.resolve import Given, gather, resolve
-from geocache_cleanup.settings import (
+from geocache_cleanup.config.loader import Given, gather, resolve
+from geocache_cleanup.config.settings import (
     DEFAULT_DATABASE,
     LOG_FORMATS,
     LOG_LEVELS,
     SETTINGS,
     Settings,
 )
+from geocache_cleanup.errors import ExitStatus, SettingsError
+from geocache_cleanup.events import Event, exit_status_of
+from geocache_cleanup.log import EventLog
 from geocache_cleanup.watch import Watch
 from geocache_cleanup.watchdog import Watchdog
 

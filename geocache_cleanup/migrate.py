@@ -13,9 +13,9 @@ from alembic.config import Config
 from sqlalchemy.engine import URL, Connection
 
 from alembic import command
+from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.database import files_of, open_backend, parse_url, shown_url
 from geocache_cleanup.errors import ConfigError
-from geocache_cleanup.settings import SETTINGS
 from geocache_cleanup.watch import Watch
 
 VERSION_TABLE = "geocache_cleanup_alembic_version"

@@ -3,7 +3,7 @@
 import re
 from typing import Mapping
 
-from geocache_cleanup.resolve import Given
+from geocache_cleanup.config.loader import Given
 
 SETTINGS_FILE = "/etc/default/geocache-cleanup"
 NOT_GIVEN = f"this command was not given the settings of the service in {SETTINGS_FILE}"

@@ -10,11 +10,11 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["geocache_cleanup"]):
-    from geocache_cleanup import readers
+    from geocache_cleanup.config import parsers
+    from geocache_cleanup.config.loader import Given, resolve
+    from geocache_cleanup.config.settings import SETTINGS
     from geocache_cleanup.database import parse_url, shown_url
     from geocache_cleanup.errors import CleanupError
-    from geocache_cleanup.resolve import Given, resolve
-    from geocache_cleanup.settings import SETTINGS
     from geocache_cleanup.times import instants
 
 _NOW = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
@@ -42,7 +42,7 @@ def read_url(data: "atheris.FuzzedDataProvider") -> None:
     scheme = data.PickValueInList(["postgresql", "mysql+pymysql", "mariadb", "sqlite", "x"])
     text = f"{scheme}://u:{_SECRET}@h" + data.ConsumeUnicodeNoSurrogates(60)
     try:
-        readers.database_url(text)
+        parsers.database_url(text)
         url = parse_url(text)
         shown = shown_url(url)
         is_secret = url.password == _SECRET and _SECRET not in str(url.host)
@@ -53,7 +53,7 @@ def read_url(data: "atheris.FuzzedDataProvider") -> None:
 
 def read_time(data: "atheris.FuzzedDataProvider") -> None:
     """Any stored value: an instant of the calendar, or none; never an error."""
-    zone = readers.zone(data.PickValueInList(_ZONES))
+    zone = parsers.zone(data.PickValueInList(_ZONES))
     value: object = data.ConsumeUnicodeNoSurrogates(40)
     if data.ConsumeBool():
         value = data.PickValueInList([data.ConsumeInt(9), data.ConsumeFloat(), None, b"x"])

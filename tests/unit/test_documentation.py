@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import support
 
+from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.errors import ExitStatus
 from geocache_cleanup.events import Event
 from geocache_cleanup.metrics import file as metrics
-from geocache_cleanup.settings import SETTINGS
 
 TOP = Path(__file__).parents[2]
 README = (TOP / "README.md").read_text()

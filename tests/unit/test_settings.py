@@ -8,9 +8,9 @@ from typing import Optional
 import pytest
 import support
 
+from geocache_cleanup.config.loader import gather, resolve
+from geocache_cleanup.config.settings import CREDENTIAL, SETTINGS, Settings
 from geocache_cleanup.errors import ConfigError, SettingsError
-from geocache_cleanup.resolve import gather, resolve
-from geocache_cleanup.settings import CREDENTIAL, SETTINGS, Settings
 from geocache_cleanup.times import instants
 
 NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)

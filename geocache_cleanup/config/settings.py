@@ -7,7 +7,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Callable, Mapping, Optional
 
-from geocache_cleanup import readers
+from geocache_cleanup.config import parsers
 
 VARIABLE_PREFIX = "GEOCACHE_CLEANUP_"
 CREDENTIAL = "geocache-cleanup.database-url"
@@ -74,63 +74,63 @@ SETTINGS: Mapping[str, Setting] = {
             "database_url",
             "sqlite:///" + DEFAULT_DATABASE,
             "SQLAlchemy URL of the database.",
-            readers.database_url,
+            parsers.database_url,
         ),
-        Setting("table", "geo_cache", "Table to prune; schema.table on servers.", readers.name),
+        Setting("table", "geo_cache", "Table to prune; schema.table on servers.", parsers.name),
         Setting(
-            "time_column", "last_seen", "Column with the time a row is judged by.", readers.name
+            "time_column", "last_seen", "Column with the time a row is judged by.", parsers.name
         ),
         Setting(
             "retention_days",
             "90",
             "Days a row is kept, 1 to 36500.",
-            readers.whole(1, 36_500, "days"),
+            parsers.whole(1, 36_500, "days"),
         ),
         Setting(
             "before",
             None,
             "Instead of retention: delete rows before this instant (ISO 8601), or 'now'.",
-            readers.before,
+            parsers.before,
         ),
-        Setting("time_zone", "UTC", "Zone of stored times that carry none.", readers.zone),
+        Setting("time_zone", "UTC", "Zone of stored times that carry none.", parsers.zone),
         Setting(
-            "timeout", "60", "Seconds a run may take, waits included.", readers.seconds(86_400)
+            "timeout", "60", "Seconds a run may take, waits included.", parsers.seconds(86_400)
         ),
         Setting(
             "batch_seconds",
             "0",
             "0: one transaction; more: a series of them, each of about so many seconds.",
-            readers.seconds(3_600, zero=True),
+            parsers.seconds(3_600, zero=True),
         ),
         Setting(
             "reclaim",
             "no",
             "yes: after a run that deleted rows, give the space they took back.",
-            readers.yes_or_no,
+            parsers.yes_or_no,
         ),
         Setting(
             "max_delete_percent",
             "100",
             "Fail and delete nothing if a run would delete more of the table than this.",
-            readers.whole(1, 100, "percent"),
+            parsers.whole(1, 100, "percent"),
         ),
         Setting(
             "metrics_file",
             None,
             "Prometheus text file (.prom), replaced after each run.",
-            readers.path,
+            parsers.path,
         ),
         Setting(
             "log_format",
             "auto",
             "json, text, or auto: text on a terminal, JSON elsewhere.",
-            readers.one_of(LOG_FORMATS),
+            parsers.one_of(LOG_FORMATS),
         ),
         Setting(
             "log_level",
             None,
             "debug, info, warning or error; info on a terminal, debug elsewhere.",
-            readers.one_of(LOG_LEVELS),
+            parsers.one_of(LOG_LEVELS),
         ),
     )
 }

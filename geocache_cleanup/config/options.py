@@ -5,7 +5,7 @@ from typing import Any, Optional
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from geocache_cleanup.settings import SETTINGS
+from geocache_cleanup.config.settings import SETTINGS
 
 
 class _AsText:

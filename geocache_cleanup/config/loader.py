@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional
 
+from geocache_cleanup.config.settings import CREDENTIAL, SETTINGS, Setting, Settings
 from geocache_cleanup.errors import ConfigError, SettingsError
-from geocache_cleanup.settings import CREDENTIAL, SETTINGS, Setting, Settings
 from geocache_cleanup.times import instants
 
 # What systemd allows a credential, in bytes.

@@ -1,0 +1,1 @@
+"""From options, environment and credential to checked settings."""
