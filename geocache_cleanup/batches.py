@@ -7,8 +7,8 @@ from typing import Optional
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import ledger, prune
-from geocache_cleanup.backend import Backend, Target, count_rows
-from geocache_cleanup.backlog import Backlog
+from geocache_cleanup.engines.backlog import Backlog
+from geocache_cleanup.engines.base import Backend, Target, count_rows
 from geocache_cleanup.errors import DeadlineError, Partial
 from geocache_cleanup.order import Order, Result
 from geocache_cleanup.prune import SILENT, Progress, check_share, freed, record

@@ -18,7 +18,7 @@ from geocache_cleanup.metrics.recorder import Recorder
 from geocache_cleanup.times import instants
 
 if TYPE_CHECKING:
-    from geocache_cleanup.backend import Backend
+    from geocache_cleanup.engines.base import Backend
     from geocache_cleanup.order import Result
 
 # Seconds that systemd grants on top of --timeout, for the start-up and the roll-back.
@@ -103,7 +103,7 @@ def _run(edge: Edge, recorder: Recorder, *, dry_run: bool, run_id: str) -> None:
     if nothing_configured(edge):
         return
     from geocache_cleanup import batches  # here and below: these import SQLAlchemy
-    from geocache_cleanup.database import open_backend
+    from geocache_cleanup.engines.urls import open_backend
     from geocache_cleanup.order import Order
     from geocache_cleanup.progress import ShownProgress
 

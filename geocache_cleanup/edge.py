@@ -77,7 +77,7 @@ class Edge:
 
     def database_url(self) -> "URL":
         """Parse the database URL, and from now on keep its secrets out of every event."""
-        from geocache_cleanup.database import parse_url, shown_url  # imports SQLAlchemy
+        from geocache_cleanup.engines.urls import parse_url, shown_url  # imports SQLAlchemy
 
         url = parse_url(self.settings.database_url)
         secrets = [url.password, *(v for k, v in url.query.items() if _SECRET_KEY.search(k))]

@@ -7,8 +7,8 @@ from typing import ContextManager, Mapping, Optional
 
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.backend import Backend, Target, at_table
 from geocache_cleanup.config.settings import Settings
+from geocache_cleanup.engines.base import Backend, Target, at_table
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Optional
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import __version__, ledger
-from geocache_cleanup.backend import Backend, Target, count_rows
+from geocache_cleanup.engines.base import Backend, Target, count_rows
 from geocache_cleanup.errors import CleanupError, DataError, DeadlineError
 from geocache_cleanup.order import Order, Result
 from geocache_cleanup.times import instants

@@ -9,13 +9,13 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DropIndex
 from sqlalchemy.sql.expression import quoted_name
 from sqlalchemy.types import TypeEngine
 
+from geocache_cleanup.engines.server import index as server_index
+from geocache_cleanup.engines.server.table import ServerTarget
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.migrate import Names
-from geocache_cleanup.server import index as server_index
-from geocache_cleanup.server.table import ServerTarget
 
 if TYPE_CHECKING:
-    from geocache_cleanup.backend import Backend
+    from geocache_cleanup.engines.base import Backend
 
 # What PostgreSQL cuts names down to; MySQL allows one more.
 _LONGEST_NAME = 63

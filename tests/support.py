@@ -17,7 +17,7 @@ from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
 import pytest
 
 from geocache_cleanup import batches
-from geocache_cleanup.database import open_backend, parse_url
+from geocache_cleanup.engines.urls import open_backend, parse_url
 from geocache_cleanup.order import Order, Result
 from geocache_cleanup.times.instants import read_instant
 from geocache_cleanup.watch import Watch

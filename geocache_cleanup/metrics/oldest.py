@@ -4,7 +4,7 @@ from typing import Optional
 
 import sqlalchemy as sa
 
-from geocache_cleanup.backend import Backend
+from geocache_cleanup.engines.base import Backend
 from geocache_cleanup.order import Order
 from geocache_cleanup.times import instants
 

@@ -43,7 +43,7 @@ class Recorder:
     def prepare(self, url: "URL") -> None:
         """Raise CleanupError if the file that is set could not be written."""
         if path := self._path():
-            from geocache_cleanup.database import files_of  # imports SQLAlchemy
+            from geocache_cleanup.engines.urls import files_of  # imports SQLAlchemy
 
             self._usable = False
             self._forbidden = files_of(url)
@@ -54,7 +54,7 @@ class Recorder:
         """Take what is needed to look for the oldest row after the run."""
 
         def look() -> Optional[int]:
-            from geocache_cleanup.database import open_backend
+            from geocache_cleanup.engines.urls import open_backend
             from geocache_cleanup.metrics.oldest import find_oldest
 
             return find_oldest(open_backend(url, Watch(_LOOK_SECONDS)), order)

@@ -45,7 +45,7 @@ def describe(connection: Connection, url: URL) -> Facts:
 
 
 def _describe_sqlite(connection: Connection, url: URL, user: str) -> Facts:
-    from geocache_cleanup.sqlite.path import file_path
+    from geocache_cleanup.engines.sqlite.path import file_path
 
     def pragma(name: str) -> str:
         return str(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())

@@ -17,7 +17,7 @@ from geocache_cleanup.watch import Portion
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from geocache_cleanup.backend import Backend
+    from geocache_cleanup.engines.base import Backend
     from geocache_cleanup.order import Order
 
 _RUNS_LOOKED_AT = 50
@@ -56,7 +56,7 @@ def checking(edge: Edge) -> Iterator[dict[str, Any]]:
 
 def examine(edge: Edge, url: "URL", document: dict[str, Any]) -> None:
     """Fill in what the database says; raise CleanupError for anything that would stop a run."""
-    from geocache_cleanup.database import files_of, open_backend  # these import SQLAlchemy
+    from geocache_cleanup.engines.urls import files_of, open_backend  # these import SQLAlchemy
     from geocache_cleanup.order import Order
 
     if edge.settings.metrics_file:
@@ -72,7 +72,7 @@ def _connect(
     backend: "Backend", url: "URL", order: "Order", document: dict[str, Any]
 ) -> Sequence[Mapping[str, object]]:
     from geocache_cleanup import ledger
-    from geocache_cleanup.backend import connect
+    from geocache_cleanup.engines.base import connect
     from geocache_cleanup.report import connection as work
 
     with connect(backend, write=False) as connection:
@@ -88,7 +88,7 @@ def _connect(
 def _examine_table(
     edge: Edge, url: "URL", backend: "Backend", order: "Order", document: dict[str, Any]
 ) -> None:
-    from geocache_cleanup.database import open_backend
+    from geocache_cleanup.engines.urls import open_backend
     from geocache_cleanup.report import check as work
 
     table = work.describe(backend, order)
@@ -131,8 +131,8 @@ def _missing(order: "Order", index: object, *, has_ledger: bool) -> Sequence[str
 def past_runs(edge: Edge, url: "URL", limit: int) -> Sequence[Mapping[str, object]]:
     """Return the latest runs in the ledger, newest first; raise CleanupError if there is none."""
     from geocache_cleanup import ledger
-    from geocache_cleanup.backend import connect
-    from geocache_cleanup.database import open_backend
+    from geocache_cleanup.engines.base import connect
+    from geocache_cleanup.engines.urls import open_backend
 
     with connect(open_backend(url, edge.watch), write=False) as connection:
         return ledger.read(connection, limit)

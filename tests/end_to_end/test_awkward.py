@@ -142,7 +142,7 @@ def test_memory_that_is_used_up(database: Path, megabytes: int, status: int) -> 
     limit = (
         "import resource, sqlalchemy.dialects.sqlite, geocache_cleanup.cli as cli\n"
         "from geocache_cleanup import batches\n"
-        "from geocache_cleanup.sqlite import backend\n"
+        "from geocache_cleanup.engines.sqlite import engine\n"
         f"size = int(open('/proc/self/statm').read().split()[0]) * 4096 + {megabytes} * 2**20\n"
         "resource.setrlimit(resource.RLIMIT_AS, (size, size))"
     )

@@ -9,7 +9,7 @@ import pytest
 import support
 
 from end_to_end.conftest import count, make_database, url
-from geocache_cleanup.database import open_backend, parse_url
+from geocache_cleanup.engines.urls import open_backend, parse_url
 from geocache_cleanup.errors import StorageError
 from geocache_cleanup.watch import Watch
 
@@ -96,7 +96,7 @@ def test_room_is_looked_for_where_sqlite_copies_to(tmp_path: Path, names: tuple[
     """It goes by other variables and places than Python does: /var/tmp comes before /tmp."""
     code = (
         "import os, sqlite3\n"
-        "from geocache_cleanup.sqlite import reclaim\n"
+        "from geocache_cleanup.engines.sqlite import reclaim\n"
         "connection = sqlite3.connect('')\n"
         "connection.execute('PRAGMA cache_size = 1')\n"
         "connection.execute('CREATE TABLE t AS SELECT zeroblob(1000000)')\n"

@@ -13,7 +13,7 @@ with atheris.instrument_imports(include=["geocache_cleanup"]):
     from geocache_cleanup.config import parsers
     from geocache_cleanup.config.loader import Given, resolve
     from geocache_cleanup.config.settings import SETTINGS
-    from geocache_cleanup.database import parse_url, shown_url
+    from geocache_cleanup.engines.urls import parse_url, shown_url
     from geocache_cleanup.errors import CleanupError
     from geocache_cleanup.times import instants
 

@@ -17,10 +17,10 @@ import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401 - here and below: so th
 
 import geocache_cleanup.__main__
 import geocache_cleanup.cli
-import geocache_cleanup.database
+import geocache_cleanup.engines.sqlite.engine
+import geocache_cleanup.engines.urls
 import geocache_cleanup.migrate
 import geocache_cleanup.prune
-import geocache_cleanup.sqlite.backend
 
 with contextlib.suppress(ImportError):
     import prometheus_client.parser  # noqa: F401 - likewise

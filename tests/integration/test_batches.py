@@ -7,9 +7,9 @@ import pytest
 import support
 
 from geocache_cleanup import batches, prune
-from geocache_cleanup.backend import connect
-from geocache_cleanup.backlog import Keys
-from geocache_cleanup.database import open_backend, parse_url
+from geocache_cleanup.engines.backlog import Keys
+from geocache_cleanup.engines.base import connect
+from geocache_cleanup.engines.urls import open_backend, parse_url
 from geocache_cleanup.errors import ConfigError, DataError, DeadlineError
 from geocache_cleanup.order import Result
 from geocache_cleanup.watch import Watch

@@ -8,7 +8,7 @@ import support
 
 from alembic import command
 from geocache_cleanup import ledger, migrate
-from geocache_cleanup.database import parse_url
+from geocache_cleanup.engines.urls import parse_url
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.watch import Watch
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from geocache_cleanup.mysql import backend as mysql
-from geocache_cleanup.server import errors as server_errors
+from geocache_cleanup.engines.mysql import engine as mysql
+from geocache_cleanup.engines.server import errors as server_errors
 from servers import mariadb_server, postgresql_server
 from servers.conftest import admin_of, is_mysql, is_postgresql, text_of
 from servers.private_server import (

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.backend import connect
-from geocache_cleanup.database import open_backend
-from geocache_cleanup.mysql import table as mysql_table
+from geocache_cleanup.engines.base import connect
+from geocache_cleanup.engines.mysql import table as mysql_table
+from geocache_cleanup.engines.urls import open_backend
 from geocache_cleanup.times import instants
 from geocache_cleanup.watch import Watch
 from servers.conftest import admin_of, is_postgresql

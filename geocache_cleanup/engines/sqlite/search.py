@@ -10,8 +10,8 @@ from typing import Callable, Mapping, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.backend import Condition, Search, Target
-from geocache_cleanup.sqlite.table import Column, driver_connection, encoding_of
+from geocache_cleanup.engines.base import Condition, Search, Target
+from geocache_cleanup.engines.sqlite.table import Column, driver_connection, encoding_of
 from geocache_cleanup.times import instants, stored_ranges
 
 # Text that strftime() writes from itself is proved to be a valid time: the two formats most in

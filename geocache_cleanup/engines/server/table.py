@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.backend import Target
+from geocache_cleanup.engines.base import Target
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.times.instants import Stored
 

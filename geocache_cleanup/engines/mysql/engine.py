@@ -11,16 +11,16 @@ from typing import Any, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from geocache_cleanup.backend import Condition, Search, Target, count_rows
-from geocache_cleanup.backlog import Backlog, CountedBacklog
+from geocache_cleanup.engines.backlog import Backlog, CountedBacklog
+from geocache_cleanup.engines.base import Condition, Search, Target, count_rows
+from geocache_cleanup.engines.mysql import guards as mysql_guards
+from geocache_cleanup.engines.mysql import table as mysql_table
+from geocache_cleanup.engines.mysql.expressions import MySQLWords
+from geocache_cleanup.engines.server import errors
+from geocache_cleanup.engines.server.engine import Server
+from geocache_cleanup.engines.server.session import Mode, lock_seconds, one_line
+from geocache_cleanup.engines.server.table import ServerTarget
 from geocache_cleanup.errors import CleanupError, ConfigError
-from geocache_cleanup.mysql import guards as mysql_guards
-from geocache_cleanup.mysql import table as mysql_table
-from geocache_cleanup.mysql.words import MySQLWords
-from geocache_cleanup.server import errors
-from geocache_cleanup.server.backend import Server
-from geocache_cleanup.server.session import Mode, lock_seconds, one_line
-from geocache_cleanup.server.table import ServerTarget
 from geocache_cleanup.watch import Watch
 
 _SOCKET = "/run/mysqld/mysqld.sock"

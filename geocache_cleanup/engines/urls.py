@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 from geocache_cleanup.errors import ConfigError
 
 if TYPE_CHECKING:
-    from geocache_cleanup.backend import Backend
+    from geocache_cleanup.engines.base import Backend
     from geocache_cleanup.watch import Watch
 
 _AUTHORITY = re.compile(":[^@]*@|@[^/]*/")
@@ -53,7 +53,7 @@ def files_of(url: URL) -> frozenset[str]:
     """Return the real paths that are a SQLite database's own, there or not; of a server none."""
     if url.get_backend_name() != "sqlite":
         return frozenset()
-    from geocache_cleanup.sqlite.path import file_path  # only the engine in use is imported
+    from geocache_cleanup.engines.sqlite.path import file_path  # only the engine in use is imported
 
     try:
         path = os.path.realpath(file_path(url))
@@ -68,15 +68,15 @@ def open_backend(url: URL, watch: "Watch", *, create: bool = False) -> "Backend"
     Raise ConfigError for an engine that is not supported, NoInputError for a missing file.
     """
     if url.get_backend_name() == "sqlite":
-        from geocache_cleanup.sqlite.backend import SQLite  # only the engine in use is imported
+        from geocache_cleanup.engines.sqlite.engine import SQLite
 
         return SQLite.from_url(url, watch, create=create)
     if url.get_backend_name() == "postgresql":
-        from geocache_cleanup.postgresql.backend import PostgreSQL
+        from geocache_cleanup.engines.postgresql.engine import PostgreSQL
 
         return PostgreSQL(url, watch)
     if url.get_backend_name() in {"mysql", "mariadb"}:
-        from geocache_cleanup.mysql.backend import MySQL
+        from geocache_cleanup.engines.mysql.engine import MySQL
 
         return MySQL(url, watch)
     raise ConfigError(

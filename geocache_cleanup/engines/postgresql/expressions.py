@@ -4,9 +4,9 @@ from typing import Optional
 
 import sqlalchemy as sa
 
-from geocache_cleanup.backend import Condition
-from geocache_cleanup.server.table import Kind
-from geocache_cleanup.server.text import Column
+from geocache_cleanup.engines.base import Condition
+from geocache_cleanup.engines.server.table import Kind
+from geocache_cleanup.engines.server.text_search import Column
 
 
 class PostgreSQLWords:

@@ -8,9 +8,9 @@ from typing import Any, Callable, ContextManager, Iterator, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.backend import Condition, Search, any_stale, count_rows, count_unreadable
-from geocache_cleanup.backlog import Backlog, KeyedBacklog, Keys
-from geocache_cleanup.sqlite.table import Column, SQLiteTarget, encoding_of, qualified
+from geocache_cleanup.engines.backlog import Backlog, KeyedBacklog, Keys
+from geocache_cleanup.engines.base import Condition, Search, any_stale, count_rows, count_unreadable
+from geocache_cleanup.engines.sqlite.table import Column, SQLiteTarget, encoding_of, qualified
 
 Begin = Callable[[], ContextManager[None]]
 

@@ -12,7 +12,7 @@ from geocache_cleanup.times.instants import Stored
 if TYPE_CHECKING:
     import datetime as dt
 
-    from geocache_cleanup.backlog import Backlog
+    from geocache_cleanup.engines.backlog import Backlog
     from geocache_cleanup.times.stored_ranges import Span
 
 Condition = sa.sql.expression.ColumnElement[bool]

@@ -9,7 +9,7 @@ from typing import Any, Optional, Protocol
 
 import sqlalchemy as sa
 
-from geocache_cleanup.backend import Condition
+from geocache_cleanup.engines.base import Condition
 from geocache_cleanup.times import instants, typed_ranges
 
 Column = sa.sql.expression.ColumnElement[Any]

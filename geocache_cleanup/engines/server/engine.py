@@ -7,12 +7,12 @@ from typing import Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.backend import Condition, Search, Target, any_stale, count_unreadable
-from geocache_cleanup.backlog import Backlog
+from geocache_cleanup.engines.backlog import Backlog
+from geocache_cleanup.engines.base import Condition, Search, Target, any_stale, count_unreadable
+from geocache_cleanup.engines.server import search as server_search
+from geocache_cleanup.engines.server.session import Session
+from geocache_cleanup.engines.server.table import ServerTarget
 from geocache_cleanup.errors import TemporaryError
-from geocache_cleanup.server import search as server_search
-from geocache_cleanup.server.session import Session
-from geocache_cleanup.server.table import ServerTarget
 
 
 class Server(Session):

@@ -6,10 +6,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import quoted_name
 
-from geocache_cleanup.backend import Condition, Target
-from geocache_cleanup.errors import PermissionRefusedError
-from geocache_cleanup.postgresql import catalog
-from geocache_cleanup.server.table import (
+from geocache_cleanup.engines.base import Condition, Target
+from geocache_cleanup.engines.postgresql import catalog
+from geocache_cleanup.engines.server.table import (
     NATIVE,
     Kind,
     Relation,
@@ -21,7 +20,8 @@ from geocache_cleanup.server.table import (
     quoted,
     read_values,
 )
-from geocache_cleanup.server.text import Column
+from geocache_cleanup.engines.server.text_search import Column
+from geocache_cleanup.errors import PermissionRefusedError
 from geocache_cleanup.times.instants import Stored
 
 _TYPES = {

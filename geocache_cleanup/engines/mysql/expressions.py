@@ -4,9 +4,9 @@ from typing import Optional
 
 import sqlalchemy as sa
 
-from geocache_cleanup.backend import Condition
-from geocache_cleanup.server.table import Kind
-from geocache_cleanup.server.text import Column
+from geocache_cleanup.engines.base import Condition
+from geocache_cleanup.engines.server.table import Kind
+from geocache_cleanup.engines.server.text_search import Column
 
 # Days from year 0 to 1970, as TO_DAYS counts them.
 _EPOCH_DAY = 719_528

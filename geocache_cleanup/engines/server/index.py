@@ -6,7 +6,7 @@ from typing import Any, Iterator, Optional
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.server.table import Kind, ServerTarget, escaped, quote_as
+from geocache_cleanup.engines.server.table import Kind, ServerTarget, escaped, quote_as
 
 # Longer than any time in text; MySQL wants to know how much of a long column to keep.
 _PREFIX = 64

@@ -5,15 +5,15 @@ from typing import Any, Optional, Sequence
 
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.backend import Condition, Target
-from geocache_cleanup.backlog import Backlog, KeyedBacklog, Keys
+from geocache_cleanup.engines.backlog import Backlog, KeyedBacklog, Keys
+from geocache_cleanup.engines.base import Condition, Target
+from geocache_cleanup.engines.postgresql import table as postgresql_table
+from geocache_cleanup.engines.postgresql.expressions import PostgreSQLWords
+from geocache_cleanup.engines.server import errors
+from geocache_cleanup.engines.server.engine import Server
+from geocache_cleanup.engines.server.session import Mode, lock_seconds, one_line
+from geocache_cleanup.engines.server.table import ServerTarget
 from geocache_cleanup.errors import CleanupError
-from geocache_cleanup.postgresql import table as postgresql_table
-from geocache_cleanup.postgresql.words import PostgreSQLWords
-from geocache_cleanup.server import errors
-from geocache_cleanup.server.backend import Server
-from geocache_cleanup.server.session import Mode, lock_seconds, one_line
-from geocache_cleanup.server.table import ServerTarget
 
 # The first half of the advisory lock's key; the second is the table's own number.
 _LOCK_CLASS = 0x67656F63

@@ -7,8 +7,8 @@ import sqlite3
 import time
 from typing import Callable
 
+from geocache_cleanup.engines.sqlite import errors
 from geocache_cleanup.errors import StorageError
-from geocache_cleanup.sqlite import errors
 
 Execute = Callable[[str], None]
 

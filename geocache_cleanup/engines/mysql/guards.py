@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.backend import Target
+from geocache_cleanup.engines.base import Target
 
 _TRIGGERS = """
     EXISTS (SELECT 1 FROM information_schema.triggers

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 
-from geocache_cleanup.sqlite import errors
+from geocache_cleanup.engines.sqlite import errors
 
 _CACHE_KIB = 64 * 1024
 

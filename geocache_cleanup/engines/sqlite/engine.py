@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
-from geocache_cleanup.backend import Search, Target, connect
-from geocache_cleanup.backlog import Backlog
+from geocache_cleanup.engines.backlog import Backlog
+from geocache_cleanup.engines.base import Search, Target, connect
+from geocache_cleanup.engines.sqlite import backlog, errors, search, wal
+from geocache_cleanup.engines.sqlite import table as sqlite_table
+from geocache_cleanup.engines.sqlite.path import check_file, file_path
 from geocache_cleanup.errors import PermissionRefusedError
-from geocache_cleanup.sqlite import backlog, errors, search, wal
-from geocache_cleanup.sqlite import table as sqlite_table
-from geocache_cleanup.sqlite.path import check_file, file_path
 from geocache_cleanup.watch import Watch
 
 # SQLite's own wait answers no signal, and asks ever less often: an application that writes
@@ -107,7 +107,7 @@ class SQLite:
 
     def reclaim(self, table: str, column: str) -> int:  # noqa: ARG002 - it is the file that shrinks
         """See ``backend.Backend.reclaim``."""
-        from geocache_cleanup.sqlite import reclaim  # imports what few runs need
+        from geocache_cleanup.engines.sqlite import reclaim  # imports what few runs need
 
         with self.open(write=True) as connection:
             raw = sqlite_table.driver_connection(connection)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import quoted_name
 
-from geocache_cleanup.backend import Condition, Target
+from geocache_cleanup.engines.base import Condition, Target
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.times.instants import Stored
 

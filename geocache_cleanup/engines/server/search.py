@@ -6,10 +6,10 @@ from typing import Callable, Iterable, Optional, Protocol, Sequence, Union
 
 import sqlalchemy as sa
 
-from geocache_cleanup.backend import Condition, Search
-from geocache_cleanup.server import text as server_text
-from geocache_cleanup.server.table import Kind, ServerTarget
-from geocache_cleanup.server.text import Column, Phrases
+from geocache_cleanup.engines.base import Condition, Search
+from geocache_cleanup.engines.server import text_search
+from geocache_cleanup.engines.server.table import Kind, ServerTarget
+from geocache_cleanup.engines.server.text_search import Column, Phrases
 from geocache_cleanup.times import stored_ranges, typed_ranges
 
 _INT64_MAX = 2**63 - 1
@@ -119,8 +119,8 @@ def _text(
     target: ServerTarget, cutoff: int, now: int, zone: dt.tzinfo, words: Words
 ) -> Sequence[Search]:
     text = words.text(target.column)
-    found = server_text.is_stale(text, cutoff, zone, words)
-    unreadable = server_text.is_unreadable(text, words)
+    found = text_search.is_stale(text, cutoff, zone, words)
+    unreadable = text_search.is_unreadable(text, words)
     if target.ranged is None:
         # In another order of characters no bound is sure to take in every stale value.
         return [Search(stale=found, unreadable=unreadable)]

@@ -1,0 +1,1 @@
+"""The databases: what each engine offers, and one folder for each."""
