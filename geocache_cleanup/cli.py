@@ -19,7 +19,7 @@ from geocache_cleanup.times import instants
 
 if TYPE_CHECKING:
     from geocache_cleanup.engines.base import Backend
-    from geocache_cleanup.order import Result
+    from geocache_cleanup.pruning.job import Result
 
 # Seconds that systemd grants on top of --timeout, for the start-up and the roll-back.
 _GRACE = 60
@@ -102,10 +102,10 @@ def _run(edge: Edge, recorder: Recorder, *, dry_run: bool, run_id: str) -> None:
     recorder.prepare(url)
     if nothing_configured(edge):
         return
-    from geocache_cleanup import batches  # here and below: these import SQLAlchemy
     from geocache_cleanup.engines.urls import open_backend
-    from geocache_cleanup.order import Order
-    from geocache_cleanup.progress import ShownProgress
+    from geocache_cleanup.pruning import batches  # here and below: these import SQLAlchemy
+    from geocache_cleanup.pruning.job import Order
+    from geocache_cleanup.pruning.progress import ShownProgress
 
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     notifier.extend_timeout(settings.timeout + _GRACE)

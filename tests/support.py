@@ -16,9 +16,9 @@ from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
 
 import pytest
 
-from geocache_cleanup import batches
 from geocache_cleanup.engines.urls import open_backend, parse_url
-from geocache_cleanup.order import Order, Result
+from geocache_cleanup.pruning import batches
+from geocache_cleanup.pruning.job import Order, Result
 from geocache_cleanup.times.instants import read_instant
 from geocache_cleanup.watch import Watch
 

@@ -5,7 +5,7 @@ from typing import Optional
 import sqlalchemy as sa
 
 from geocache_cleanup.engines.base import Backend
-from geocache_cleanup.order import Order
+from geocache_cleanup.pruning.job import Order
 from geocache_cleanup.times import instants
 
 _FAR_DAYS = 36_500

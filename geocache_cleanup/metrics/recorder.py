@@ -14,7 +14,7 @@ from geocache_cleanup.watch import Watch
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from geocache_cleanup.order import Order
+    from geocache_cleanup.pruning.job import Order
 
 # What the look for the oldest row may take: it comes after the work, and is not worth more.
 _LOOK_SECONDS = 2.0

@@ -4,9 +4,9 @@ import time
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Sequence
 
-from geocache_cleanup import ledger, prune
 from geocache_cleanup.engines.base import Backend
-from geocache_cleanup.order import Order, Result
+from geocache_cleanup.pruning import ledger, prune
+from geocache_cleanup.pruning.job import Order, Result
 from geocache_cleanup.report.tally import Counts, Tally
 from geocache_cleanup.watch import Watch
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from geocache_cleanup.engines.base import Backend
-    from geocache_cleanup.order import Order
+    from geocache_cleanup.pruning.job import Order
 
 _RUNS_LOOKED_AT = 50
 # Of the time left, for reading the whole table.
@@ -57,7 +57,7 @@ def checking(edge: Edge) -> Iterator[dict[str, Any]]:
 def examine(edge: Edge, url: "URL", document: dict[str, Any]) -> None:
     """Fill in what the database says; raise CleanupError for anything that would stop a run."""
     from geocache_cleanup.engines.urls import files_of, open_backend  # these import SQLAlchemy
-    from geocache_cleanup.order import Order
+    from geocache_cleanup.pruning.job import Order
 
     if edge.settings.metrics_file:
         metrics.check(edge.settings.metrics_file, files_of(url))
@@ -71,8 +71,8 @@ def examine(edge: Edge, url: "URL", document: dict[str, Any]) -> None:
 def _connect(
     backend: "Backend", url: "URL", order: "Order", document: dict[str, Any]
 ) -> Sequence[Mapping[str, object]]:
-    from geocache_cleanup import ledger
     from geocache_cleanup.engines.base import connect
+    from geocache_cleanup.pruning import ledger
     from geocache_cleanup.report import connection as work
 
     with connect(backend, write=False) as connection:
@@ -122,7 +122,7 @@ def _rehearse(
 
 def _missing(order: "Order", index: object, *, has_ledger: bool) -> Sequence[str]:
     """Return what migrate would make, in a few words each."""
-    from geocache_cleanup import ledger
+    from geocache_cleanup.pruning import ledger
 
     missing = [] if index else [f"an index on {order.time_column}"]
     return missing if has_ledger else [*missing, f"the ledger, the table {ledger.NAME}"]
@@ -130,9 +130,9 @@ def _missing(order: "Order", index: object, *, has_ledger: bool) -> Sequence[str
 
 def past_runs(edge: Edge, url: "URL", limit: int) -> Sequence[Mapping[str, object]]:
     """Return the latest runs in the ledger, newest first; raise CleanupError if there is none."""
-    from geocache_cleanup import ledger
     from geocache_cleanup.engines.base import connect
     from geocache_cleanup.engines.urls import open_backend
+    from geocache_cleanup.pruning import ledger
 
     with connect(open_backend(url, edge.watch), write=False) as connection:
         return ledger.read(connection, limit)

@@ -11,7 +11,7 @@ from typing import Sequence
 import pytest
 import support
 
-from geocache_cleanup.ledger import LEDGER
+from geocache_cleanup.pruning.ledger import LEDGER
 
 OLD, NEW = "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
 _NOTHING = ", ".join(f"1 AS {column.name}" for column in LEDGER.c)
@@ -141,7 +141,7 @@ def test_memory_that_is_used_up(database: Path, megabytes: int, status: int) -> 
         connection.execute(f"INSERT INTO geo_cache (ip, last_seen) VALUES ('large', {large})")
     limit = (
         "import resource, sqlalchemy.dialects.sqlite, geocache_cleanup.cli as cli\n"
-        "from geocache_cleanup import batches\n"
+        "from geocache_cleanup.pruning import batches\n"
         "from geocache_cleanup.engines.sqlite import engine\n"
         f"size = int(open('/proc/self/statm').read().split()[0]) * 4096 + {megabytes} * 2**20\n"
         "resource.setrlimit(resource.RLIMIT_AS, (size, size))"

@@ -20,7 +20,7 @@ import geocache_cleanup.cli
 import geocache_cleanup.engines.sqlite.engine
 import geocache_cleanup.engines.urls
 import geocache_cleanup.migrate
-import geocache_cleanup.prune
+import geocache_cleanup.pruning.prune
 
 with contextlib.suppress(ImportError):
     import prometheus_client.parser  # noqa: F401 - likewise

@@ -1,0 +1,1 @@
+"""The job: one transaction or a series of them, and the record of each run."""
