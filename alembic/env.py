@@ -1,7 +1,7 @@
 """The Alembic environment: migrations run on the connection that the caller hands over."""
 
 from alembic import context
-from geocache_cleanup import migrate
+from geocache_cleanup.schema import migrate
 
 config = context.config
 

@@ -239,7 +239,7 @@ def migrate(
             # It would make the default database, and the service would find one.
             raise ConfigError(service.NOT_GIVEN, f"{service.REMEDY}, or give --database-url")
         url = edge.database_url()
-        from geocache_cleanup import migrate as work  # imports SQLAlchemy and Alembic
+        from geocache_cleanup.schema import migrate as work  # imports SQLAlchemy and Alembic
 
         names = work.Names(edge.settings.table, edge.settings.time_column)
         for line in work.print_sql(url, names) if sql else work.upgrade(url, names, edge.watch):

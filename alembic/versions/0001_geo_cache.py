@@ -4,7 +4,7 @@ Revision ID: 0001
 """
 
 from alembic import op
-from geocache_cleanup import revisions
+from geocache_cleanup.schema import operations
 
 revision = "0001"
 down_revision = None
@@ -14,7 +14,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the table in BanGUI's shape, under the names of the settings."""
-    revisions.create_table(op, revisions.geo_cache(revisions.names(op)))
+    operations.create_table(op, operations.geo_cache(operations.names(op)))
 
 
 def downgrade() -> None:

@@ -5,7 +5,7 @@ Revises: 0001
 """
 
 from alembic import op
-from geocache_cleanup import revisions
+from geocache_cleanup.schema import operations
 
 revision = "0002"
 down_revision = "0001"
@@ -15,11 +15,11 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the index, so that a run reads the stale rows and not the whole table."""
-    names = revisions.names(op)
-    if not revisions.has_time_index(op, names):
-        revisions.create_time_index(op, names)
+    names = operations.names(op)
+    if not operations.has_time_index(op, names):
+        operations.create_time_index(op, names)
 
 
 def downgrade() -> None:
     """Drop the index of that name, which only the upgrade gives; any other is not ours."""
-    revisions.drop_index(op, revisions.time_index(revisions.names(op)))
+    operations.drop_index(op, operations.time_index(operations.names(op)))

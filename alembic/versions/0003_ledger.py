@@ -7,7 +7,7 @@ Revises: 0002
 import sqlalchemy as sa
 
 from alembic import op
-from geocache_cleanup import revisions
+from geocache_cleanup.schema import operations
 
 revision = "0003"
 down_revision = "0002"
@@ -17,7 +17,7 @@ depends_on = None
 
 def _ledger() -> sa.Table:
     # Written out as it was at this revision: geocache_cleanup.ledger may move on.
-    moment = revisions.moment_type()
+    moment = operations.moment_type()
     return sa.Table(
         "geocache_cleanup_runs",
         sa.MetaData(),
@@ -42,9 +42,9 @@ def _ledger() -> sa.Table:
 
 def upgrade() -> None:
     """Create the ledger and its index."""
-    revisions.create_table(op, _ledger())
+    operations.create_table(op, _ledger())
     for index in _ledger().indexes:
-        revisions.create_index(op, index)
+        operations.create_index(op, index)
 
 
 def downgrade() -> None:

@@ -19,8 +19,8 @@ import geocache_cleanup.__main__
 import geocache_cleanup.cli
 import geocache_cleanup.engines.sqlite.engine
 import geocache_cleanup.engines.urls
-import geocache_cleanup.migrate
 import geocache_cleanup.pruning.prune
+import geocache_cleanup.schema.migrate
 
 with contextlib.suppress(ImportError):
     import prometheus_client.parser  # noqa: F401 - likewise

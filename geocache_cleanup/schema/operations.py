@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 from geocache_cleanup.engines.server import index as server_index
 from geocache_cleanup.engines.server.table import ServerTarget
 from geocache_cleanup.errors import ConfigError
-from geocache_cleanup.migrate import Names
+from geocache_cleanup.schema.migrate import Names
 
 if TYPE_CHECKING:
     from geocache_cleanup.engines.base import Backend

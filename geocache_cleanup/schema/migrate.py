@@ -90,7 +90,7 @@ def _as_named_in(url: URL, names: Names) -> Names:
 
 def scripts() -> Path:
     """Return the directory of the migrations: in the package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     installed = package / "alembic"
     return installed if installed.is_dir() else package.parent / "alembic"
 

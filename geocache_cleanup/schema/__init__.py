@@ -1,0 +1,1 @@
+"""Migrations: how they are found and run, and what the revisions in alembic/ share."""
