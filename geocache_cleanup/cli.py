@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional
 
 import typer
 
-from geocache_cleanup import __version__, service
+from geocache_cleanup import __version__
 from geocache_cleanup.config import options
 from geocache_cleanup.edge import Edge, nothing_configured
 from geocache_cleanup.errors import CleanupError, ConfigError, Interrupted
 from geocache_cleanup.events import Event
-from geocache_cleanup.journal import Notifier
 from geocache_cleanup.ladder import ladder
 from geocache_cleanup.metrics.recorder import Recorder
+from geocache_cleanup.systemd import service_settings
+from geocache_cleanup.systemd.journal import Notifier
 from geocache_cleanup.times import instants
 
 if TYPE_CHECKING:
@@ -235,9 +236,11 @@ def migrate(
     """Create what is missing: the table, an index on the time column, the ledger."""
     edge = Edge(context.params, {}, context.args)
     with ladder(edge):
-        if not edge.settings.configured and service.is_ignored(edge.given):
+        if not edge.settings.configured and service_settings.is_ignored(edge.given):
             # It would make the default database, and the service would find one.
-            raise ConfigError(service.NOT_GIVEN, f"{service.REMEDY}, or give --database-url")
+            raise ConfigError(
+                service_settings.NOT_GIVEN, f"{service_settings.REMEDY}, or give --database-url"
+            )
         url = edge.database_url()
         from geocache_cleanup.schema import migrate as work  # imports SQLAlchemy and Alembic
 

@@ -9,7 +9,7 @@ import threading
 import urllib.parse
 from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, Sequence, TextIO
 
-from geocache_cleanup import output, service
+from geocache_cleanup import output
 from geocache_cleanup.config.loader import Given, gather, resolve
 from geocache_cleanup.config.settings import (
     DEFAULT_DATABASE,
@@ -21,6 +21,7 @@ from geocache_cleanup.config.settings import (
 from geocache_cleanup.errors import ExitStatus, SettingsError
 from geocache_cleanup.events import Event, exit_status_of
 from geocache_cleanup.log import EventLog
+from geocache_cleanup.systemd import service_settings
 from geocache_cleanup.watch import Watch
 from geocache_cleanup.watchdog import Watchdog
 
@@ -155,10 +156,11 @@ def nothing_configured(edge: Edge) -> bool:
     except FileNotFoundError:
         variable = SETTINGS["database_url"].variable
         why = (
-            f"{service.NOT_GIVEN}; {service.REMEDY}"
-            if service.is_ignored(edge.given)
+            f"{service_settings.NOT_GIVEN}; {service_settings.REMEDY}"
+            if service_settings.is_ignored(edge.given)
             else f"no database is configured and there is no {DEFAULT_DATABASE}; set {variable} in "
-            f"{service.SETTINGS_FILE}, for an instance NAME in /etc/geocache-cleanup/NAME.env"
+            f"{service_settings.SETTINGS_FILE}, for an instance NAME in "
+            "/etc/geocache-cleanup/NAME.env"
         )
         edge.emit(Event.SKIPPED, "info", f"Nothing to do: {why}")
         return True

@@ -4,8 +4,9 @@ import datetime as dt
 import logging
 from typing import Any, Mapping, Optional, TextIO
 
-from geocache_cleanup import __version__, journal
+from geocache_cleanup import __version__
 from geocache_cleanup.events import Event
+from geocache_cleanup.systemd import journal
 
 try:
     from pythonjsonlogger.json import JsonFormatter

@@ -2,9 +2,9 @@
 
 from typing import Callable, Iterator, Sequence
 
-from geocache_cleanup import service
 from geocache_cleanup.report.advice_runs import of_ledger, of_lock, of_timers
 from geocache_cleanup.report.finding import MIGRATE, Advice, Document, Surroundings
+from geocache_cleanup.systemd import service_settings
 
 
 def advise(document: Document, around: Surroundings) -> Sequence[Advice]:
@@ -26,11 +26,11 @@ def advise(document: Document, around: Surroundings) -> Sequence[Advice]:
 def _of_settings(document: Document, around: Surroundings) -> Iterator[Advice]:
     settings = {row["option"]: row for row in document["settings"]}
     if around.ignores_service:
-        yield Advice(service.NOT_GIVEN, service.REMEDY)
+        yield Advice(service_settings.NOT_GIVEN, service_settings.REMEDY)
     elif "connection" not in document and "problem" not in document:
         yield Advice(
             "no database is configured yet",
-            f"set GEOCACHE_CLEANUP_DATABASE_URL in {service.SETTINGS_FILE}",
+            f"set GEOCACHE_CLEANUP_DATABASE_URL in {service_settings.SETTINGS_FILE}",
         )
     if around.has_secret_in_view:
         yield Advice(

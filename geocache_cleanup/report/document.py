@@ -5,12 +5,13 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
-from geocache_cleanup import __version__, service
+from geocache_cleanup import __version__
 from geocache_cleanup.edge import Edge
 from geocache_cleanup.errors import CleanupError, DeadlineError
 from geocache_cleanup.metrics import file as metrics
-from geocache_cleanup.report import advice, timer
+from geocache_cleanup.report import advice
 from geocache_cleanup.report.finding import Surroundings
+from geocache_cleanup.systemd import service_settings, timers
 from geocache_cleanup.times import instants
 from geocache_cleanup.watch import Portion
 
@@ -33,7 +34,7 @@ def checking(edge: Edge) -> Iterator[dict[str, Any]]:
         "settings": edge.shown_settings(),
         "cutoff": instants.render(edge.settings.cutoff),
         "retention_days": edge.settings.retention_days,
-        "timers": dataclasses.asdict(timer.look()),
+        "timers": dataclasses.asdict(timers.look()),
     }
     try:
         yield document
@@ -47,7 +48,7 @@ def checking(edge: Edge) -> Iterator[dict[str, Any]]:
     finally:
         hints = Surroundings(
             has_secret_in_view=bool(edge.secrets) and _is_in_view(edge),
-            ignores_service=service.is_ignored(edge.given),
+            ignores_service=service_settings.is_ignored(edge.given),
             timeout=edge.settings.timeout,
             is_root=os.geteuid() == 0,
         )

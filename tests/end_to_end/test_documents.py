@@ -8,7 +8,7 @@ from typing import Iterator
 
 import support
 
-from geocache_cleanup.report.timer import Timer
+from geocache_cleanup.systemd.timers import Timer
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from geocache_cleanup.events import Event
-from geocache_cleanup.journal import (
+from geocache_cleanup.systemd.journal import (
     Notifier,
     PriorityPrefix,
     is_journal,

@@ -1,0 +1,1 @@
+"""Everything that knows systemd: the journal, the manager, the timers, the settings file."""
