@@ -186,8 +186,8 @@ def check(
 
 def _check(edge: Edge, *, as_json: bool) -> None:
     # For people: a nightly run needs neither.
+    from geocache_cleanup.report import check_text
     from geocache_cleanup.report import document as report
-    from geocache_cleanup.report import render_check
 
     url = edge.database_url()
     document: Mapping[str, Any] = {}
@@ -196,7 +196,7 @@ def _check(edge: Edge, *, as_json: bool) -> None:
             if not nothing_configured(edge):
                 report.examine(edge, url, document)
     finally:
-        edge.show(json.dumps(document) if as_json else render_check.check(document))
+        edge.show(json.dumps(document) if as_json else check_text.check(document))
 
 
 @app.command(cls=options.TextCommand)
@@ -215,11 +215,11 @@ def history(
     edge = Edge(context.params, {}, context.args)
     with ladder(edge):
         from geocache_cleanup.report import document as report  # see _check
-        from geocache_cleanup.report import render
+        from geocache_cleanup.report import layout
 
         url = edge.database_url()
         rows = [] if nothing_configured(edge) else report.past_runs(edge, url, limit)
-        edge.show(json.dumps({"runs": rows}) if as_json else render.history(rows))
+        edge.show(json.dumps({"runs": rows}) if as_json else layout.history(rows))
 
 
 @app.command(cls=options.TextCommand)

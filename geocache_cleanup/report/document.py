@@ -90,7 +90,7 @@ def _examine_table(
     edge: Edge, url: "URL", backend: "Backend", order: "Order", document: dict[str, Any]
 ) -> None:
     from geocache_cleanup.engines.urls import open_backend
-    from geocache_cleanup.report import check as work
+    from geocache_cleanup.report import preview as work
 
     table = work.describe(backend, order)
     document["table"] = dataclasses.asdict(table)
@@ -112,7 +112,7 @@ def _rehearse(
     document: dict[str, Any],
     past: Sequence[Mapping[str, object]],
 ) -> None:
-    from geocache_cleanup.report import check as work
+    from geocache_cleanup.report import preview as work
 
     rehearsal = work.rehearse(backend, order, edge.watch)
     document["would_delete"] = rehearsal.result.deleted

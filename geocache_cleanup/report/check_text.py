@@ -2,7 +2,7 @@
 
 from typing import Sequence
 
-from geocache_cleanup.report.render import Document, aligned, columns, moment, wrap
+from geocache_cleanup.report.layout import Document, aligned, columns, moment, wrap
 
 _BAR = 30
 _INDENT = 2

@@ -7,7 +7,7 @@ from typing import Any, Mapping, Optional, Sequence
 from geocache_cleanup.engines.base import Backend
 from geocache_cleanup.pruning import ledger, prune
 from geocache_cleanup.pruning.job import Order, Result
-from geocache_cleanup.report.tally import Counts, Tally
+from geocache_cleanup.report.statistics import Counts, Tally
 from geocache_cleanup.watch import Watch
 
 # Where no past run tells: SQLite took 4.5 seconds for 300,000 indexed rows of a million, on a
