@@ -9,10 +9,10 @@ import typer
 
 from geocache_cleanup import __version__
 from geocache_cleanup.config import options
-from geocache_cleanup.edge import Edge, nothing_configured
+from geocache_cleanup.error_boundary import ladder
 from geocache_cleanup.errors import CleanupError, ConfigError, Interrupted
 from geocache_cleanup.events import Event
-from geocache_cleanup.ladder import ladder
+from geocache_cleanup.invocation import Edge, nothing_configured
 from geocache_cleanup.metrics.recorder import Recorder
 from geocache_cleanup.systemd import service_settings
 from geocache_cleanup.systemd.journal import Notifier

@@ -7,8 +7,8 @@ storage takes as long as the storage does; neither asks anybody meanwhile.
 import threading
 from typing import Callable
 
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.errors import TemporaryError
-from geocache_cleanup.watch import Watch
 
 # What ends by itself has done so by then.
 _GRACE_SECONDS = 1.1

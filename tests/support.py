@@ -16,11 +16,11 @@ from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
 
 import pytest
 
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.urls import open_backend, parse_url
 from geocache_cleanup.pruning import batches
 from geocache_cleanup.pruning.job import Order, Result
 from geocache_cleanup.times.instants import read_instant
-from geocache_cleanup.watch import Watch
 
 _FOREIGN = ("GEOCACHE_CLEANUP_", "JOURNAL_", "NOTIFY_", "INVOCATION_", "PYTHON")
 _CAP_SYS_ADMIN = 21  # see capabilities(7)

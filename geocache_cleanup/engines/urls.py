@@ -10,8 +10,8 @@ from sqlalchemy.exc import ArgumentError
 from geocache_cleanup.errors import ConfigError
 
 if TYPE_CHECKING:
+    from geocache_cleanup.deadline import Watch
     from geocache_cleanup.engines.base import Backend
-    from geocache_cleanup.watch import Watch
 
 _AUTHORITY = re.compile(":[^@]*@|@[^/]*/")
 

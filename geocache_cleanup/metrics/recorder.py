@@ -4,12 +4,12 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 
-from geocache_cleanup.edge import Edge
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.errors import CleanupError
 from geocache_cleanup.events import Event, exit_status_of
+from geocache_cleanup.invocation import Edge
 from geocache_cleanup.metrics import file as metrics
 from geocache_cleanup.times import instants
-from geocache_cleanup.watch import Watch
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL

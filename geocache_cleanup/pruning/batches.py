@@ -6,13 +6,13 @@ from typing import Optional
 
 from sqlalchemy.engine import Connection
 
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.backlog import Backlog
 from geocache_cleanup.engines.base import Backend, Target, count_rows
 from geocache_cleanup.errors import DeadlineError, Partial
 from geocache_cleanup.pruning import ledger, prune
 from geocache_cleanup.pruning.job import Order, Result
 from geocache_cleanup.pruning.prune import SILENT, Progress, check_share, freed, record
-from geocache_cleanup.watch import Watch
 
 _FIRST_ROWS = 500
 # A commit takes its time whatever it holds: fewer rows would only mean more commits.

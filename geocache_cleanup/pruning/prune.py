@@ -8,12 +8,12 @@ from typing import Optional
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import __version__
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.base import Backend, Target, count_rows
 from geocache_cleanup.errors import CleanupError, DataError, DeadlineError
 from geocache_cleanup.pruning import ledger
 from geocache_cleanup.pruning.job import Order, Result
 from geocache_cleanup.times import instants
-from geocache_cleanup.watch import Watch
 
 # The run is late already.
 _SECONDS_TO_COUNT = 0.7

@@ -6,14 +6,14 @@ import os
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from geocache_cleanup import __version__
-from geocache_cleanup.edge import Edge
+from geocache_cleanup.deadline import Portion
 from geocache_cleanup.errors import CleanupError, DeadlineError
+from geocache_cleanup.invocation import Edge
 from geocache_cleanup.metrics import file as metrics
 from geocache_cleanup.report import advice
 from geocache_cleanup.report.finding import Surroundings
 from geocache_cleanup.systemd import service_settings, timers
 from geocache_cleanup.times import instants
-from geocache_cleanup.watch import Portion
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL

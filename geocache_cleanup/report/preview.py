@@ -4,11 +4,11 @@ import time
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Sequence
 
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.base import Backend
 from geocache_cleanup.pruning import ledger, prune
 from geocache_cleanup.pruning.job import Order, Result
 from geocache_cleanup.report.statistics import Counts, Tally
-from geocache_cleanup.watch import Watch
 
 # Where no past run tells: SQLite took 4.5 seconds for 300,000 indexed rows of a million, on a
 # machine of two cores that was busy with other things.

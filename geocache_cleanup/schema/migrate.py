@@ -14,9 +14,9 @@ from sqlalchemy.engine import URL, Connection
 
 from alembic import command
 from geocache_cleanup.config.settings import SETTINGS
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.urls import files_of, open_backend, parse_url, shown_url
 from geocache_cleanup.errors import ConfigError
-from geocache_cleanup.watch import Watch
 
 VERSION_TABLE = "geocache_cleanup_alembic_version"
 

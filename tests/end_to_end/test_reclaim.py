@@ -9,9 +9,9 @@ import pytest
 import support
 
 from end_to_end.conftest import count, make_database, url
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.urls import open_backend, parse_url
 from geocache_cleanup.errors import StorageError
-from geocache_cleanup.watch import Watch
 
 ROWS = 20_000
 RUN = ("run", "--before", support.CUTOFF)

@@ -6,13 +6,13 @@ from typing import Optional
 import pytest
 import support
 
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.backlog import Keys
 from geocache_cleanup.engines.base import connect
 from geocache_cleanup.engines.urls import open_backend, parse_url
 from geocache_cleanup.errors import ConfigError, DataError, DeadlineError
 from geocache_cleanup.pruning import batches, prune
 from geocache_cleanup.pruning.job import Result
-from geocache_cleanup.watch import Watch
 
 OLD, NEW = "2026-06-03T11:59:59Z", "2026-06-03T12:00:00Z"
 ROWS = 3_000

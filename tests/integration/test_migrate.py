@@ -7,11 +7,11 @@ import sqlalchemy as sa
 import support
 
 from alembic import command
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.urls import parse_url
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.pruning import ledger
 from geocache_cleanup.schema import migrate
-from geocache_cleanup.watch import Watch
 
 NAMES = migrate.Names("geo_cache", "last_seen")
 MADE = [

@@ -8,11 +8,11 @@ import sqlalchemy as sa
 import support
 from sqlalchemy.dialects import sqlite as dialect
 
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.base import Backend, connect
 from geocache_cleanup.engines.sqlite import table as sqlite_table
 from geocache_cleanup.engines.urls import open_backend, parse_url
 from geocache_cleanup.errors import ConfigError, DataError
-from geocache_cleanup.watch import Watch
 
 OLD, NEW = "2026-06-03T11:59:59Z", "2026-06-03T12:00:00Z"
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.base import connect
 from geocache_cleanup.engines.postgresql.expressions import PostgreSQLWords
 from geocache_cleanup.engines.urls import open_backend
-from geocache_cleanup.watch import Watch
 from servers.conftest import is_mysql, is_postgresql, text_of
 from servers.private_server import geocache_cleanup
 

@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection
 
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.base import connect
 from geocache_cleanup.engines.mysql import table as mysql_table
 from geocache_cleanup.engines.urls import open_backend
 from geocache_cleanup.times import instants
-from geocache_cleanup.watch import Watch
 from servers.conftest import admin_of, is_postgresql
 
 CUTOFF = instants.of_datetime(dt.datetime(2026, 6, 3, 12, 0, tzinfo=dt.UTC))

@@ -8,8 +8,8 @@ import urllib.parse
 import pytest
 
 from geocache_cleanup import log
-from geocache_cleanup.edge import Edge
 from geocache_cleanup.events import Event
+from geocache_cleanup.invocation import Edge
 
 
 class Terminal(io.StringIO):

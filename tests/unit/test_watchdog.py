@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from geocache_cleanup.watch import Watch
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.watchdog import Watchdog
 
 _TIMEOUT = 0.05

@@ -11,6 +11,7 @@ from typing import Any, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.backlog import Backlog, CountedBacklog
 from geocache_cleanup.engines.base import Condition, Search, Target, count_rows
 from geocache_cleanup.engines.mysql import guards as mysql_guards
@@ -21,7 +22,6 @@ from geocache_cleanup.engines.server.engine import Server
 from geocache_cleanup.engines.server.session import Mode, lock_seconds, one_line
 from geocache_cleanup.engines.server.table import ServerTarget
 from geocache_cleanup.errors import CleanupError, ConfigError
-from geocache_cleanup.watch import Watch
 
 _SOCKET = "/run/mysqld/mysqld.sock"
 # What the server and the driver allow on top: this program cancels first and says why.

@@ -12,7 +12,7 @@ import threading
 from types import TracebackType
 from typing import Callable, Optional, Self
 
-from geocache_cleanup.watch import Watch
+from geocache_cleanup.deadline import Watch
 
 # A server that is well answers within this; then it is asked again.
 _PATIENCE_SECONDS = 0.5

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.server import drivers, errors
 from geocache_cleanup.engines.server.cancellation import Canceller, call_interruptibly
 from geocache_cleanup.errors import CleanupError, ConfigError, UnavailableError
-from geocache_cleanup.watch import Watch
 
 # Waiting for a lock ends a little earlier than the run, to be told from other slowness.
 _LOCK_SHARE = 0.8

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.engines.backlog import Backlog
 from geocache_cleanup.engines.base import Search, Target, connect
 from geocache_cleanup.engines.sqlite import backlog, errors, search, wal
 from geocache_cleanup.engines.sqlite import table as sqlite_table
 from geocache_cleanup.engines.sqlite.path import check_file, file_path
 from geocache_cleanup.errors import PermissionRefusedError
-from geocache_cleanup.watch import Watch
 
 # SQLite's own wait answers no signal, and asks ever less often: an application that writes
 # without a pause would keep the run out for long.

@@ -18,11 +18,11 @@ from geocache_cleanup.config.settings import (
     SETTINGS,
     Settings,
 )
+from geocache_cleanup.deadline import Watch
 from geocache_cleanup.errors import ExitStatus, SettingsError
 from geocache_cleanup.events import Event, exit_status_of
 from geocache_cleanup.log import EventLog
 from geocache_cleanup.systemd import service_settings
-from geocache_cleanup.watch import Watch
 from geocache_cleanup.watchdog import Watchdog
 
 if TYPE_CHECKING:

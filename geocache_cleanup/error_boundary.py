@@ -9,9 +9,9 @@ from typing import Iterator, Mapping, Optional
 
 import typer
 
-from geocache_cleanup.edge import Edge
 from geocache_cleanup.errors import CleanupError, ExitStatus, Interrupted, Partial, SettingsError
 from geocache_cleanup.events import Event, exit_status_of
+from geocache_cleanup.invocation import Edge
 
 _BUG_HINT = "this is a bug in geocache-cleanup; please report it with this event"
 _SECONDS_TO_TELL = 0.4
