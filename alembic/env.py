@@ -7,7 +7,7 @@ config = context.config
 
 if "names" not in config.attributes:
     # Started by the alembic command: what migrate would hand over comes from -x arguments.
-    migrate.hand_over(config, context.get_x_argument(as_dictionary=True))
+    migrate.configure_from_x_arguments(config, context.get_x_argument(as_dictionary=True))
 
 with migrate.connected(config) as connection:
     context.configure(

@@ -9,13 +9,13 @@ import typer
 
 from geocache_cleanup import __version__
 from geocache_cleanup.config import options
-from geocache_cleanup.error_boundary import ladder
+from geocache_cleanup.error_boundary import error_boundary
 from geocache_cleanup.errors import CleanupError, ConfigError, Interrupted
 from geocache_cleanup.events import Event
-from geocache_cleanup.invocation import Edge, nothing_configured
+from geocache_cleanup.invocation import Invocation, nothing_configured
 from geocache_cleanup.metrics.recorder import Recorder
 from geocache_cleanup.systemd import service_settings
-from geocache_cleanup.systemd.journal import Notifier
+from geocache_cleanup.systemd.notify import Notifier
 from geocache_cleanup.times import instants
 
 if TYPE_CHECKING:
@@ -80,10 +80,12 @@ def run(
 ) -> None:
     """Delete the stale rows in one transaction: what the service does."""
     run_id = _run_id(os.environ.get("INVOCATION_ID", ""))
-    edge = Edge(context.params, {**_RUN_FIELDS, "dry_run": dry_run, "run_id": run_id}, context.args)
-    recorder = Recorder(edge, dry_run=dry_run)
-    with ladder(edge):
-        _run(edge, recorder, dry_run=dry_run, run_id=run_id)
+    invocation = Invocation(
+        context.params, {**_RUN_FIELDS, "dry_run": dry_run, "run_id": run_id}, context.args
+    )
+    recorder = Recorder(invocation, dry_run=dry_run)
+    with error_boundary(invocation):
+        _run(invocation, recorder, dry_run=dry_run, run_id=run_id)
 
 
 def _run_id(given: str) -> str:
@@ -91,60 +93,60 @@ def _run_id(given: str) -> str:
     return given if given.isascii() and 0 < len(given) <= _LONGEST_RUN_ID else uuid.uuid4().hex
 
 
-def _run(edge: Edge, recorder: Recorder, *, dry_run: bool, run_id: str) -> None:
-    settings = edge.settings
-    edge.fields.update(
+def _run(invocation: Invocation, recorder: Recorder, *, dry_run: bool, run_id: str) -> None:
+    settings = invocation.settings
+    invocation.fields.update(
         table=settings.table,
         time_column=settings.time_column,
         cutoff=instants.render(settings.cutoff),
         retention_days=settings.retention_days,
     )
-    url = edge.database_url()
+    url = invocation.database_url()
     recorder.prepare(url)
-    if nothing_configured(edge):
+    if nothing_configured(invocation):
         return
     from geocache_cleanup.engines.urls import open_backend
     from geocache_cleanup.pruning import batches  # here and below: these import SQLAlchemy
-    from geocache_cleanup.pruning.job import Order
+    from geocache_cleanup.pruning.job import Job
     from geocache_cleanup.pruning.progress import ShownProgress
 
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     notifier.extend_timeout(settings.timeout + _GRACE)
-    notifier.status(f"Waiting for {edge.fields['database']}")
-    rows = f"rows of {settings.table} from before {edge.fields['cutoff']}"
+    notifier.status(f"Waiting for {invocation.fields['database']}")
+    rows = f"rows of {settings.table} from before {invocation.fields['cutoff']}"
 
     def started() -> None:
-        edge.emit(Event.STARTED, "debug", f"Looking for {rows}")
+        invocation.emit(Event.STARTED, "debug", f"Looking for {rows}")
 
-    order = Order.of(settings, dry_run=dry_run, run_id=run_id)
-    recorder.prepare_look(url, order)
-    backend = open_backend(url, edge.watch)
-    with ShownProgress(rows, started, notifier, edge.terminal) as progress:
-        result = batches.run(backend, order, edge.watch, progress)
-    _report(edge, result, dry_run=dry_run)
+    job = Job.of(settings, dry_run=dry_run, run_id=run_id)
+    recorder.prepare_look(url, job)
+    backend = open_backend(url, invocation.deadline)
+    with ShownProgress(rows, started, notifier, invocation.terminal) as progress:
+        result = batches.run(backend, job, invocation.deadline, progress)
+    _report(invocation, result, dry_run=dry_run)
     if settings.reclaim and result.deleted and not dry_run:
         notifier.status("Giving free space back")
-        _reclaim(edge, backend)
+        _reclaim(invocation, backend)
     notifier.status(f"{result.deleted} rows deleted")
 
 
-def _reclaim(edge: Edge, backend: "Backend") -> None:
+def _reclaim(invocation: Invocation, backend: "Backend") -> None:
     """Give space back; the run is done and told, so that a failure is no more than a warning."""
-    began = edge.watch.elapsed
+    began = invocation.deadline.elapsed
     try:
-        freed = backend.reclaim(edge.settings.table, edge.settings.time_column)
+        freed = backend.reclaim(invocation.settings.table, invocation.settings.time_column)
     except (CleanupError, Interrupted) as error:
-        reason = edge.redact(getattr(error, "reason", f"stopped by {error}"))
+        reason = invocation.redact(getattr(error, "reason", f"stopped by {error}"))
         fields = {"reclaimed_bytes": None, "reason": reason, "hint": getattr(error, "hint", None)}
         level, message = "warning", f"Gave no space back: {reason}"
     else:
         fields = {"reclaimed_bytes": freed}
         level, message = "info", f"Gave back {'space' if freed is None else f'{freed} bytes'}"
-    fields["duration_seconds"] = round(edge.watch.elapsed - began, 3)
-    edge.emit(Event.RECLAIMED, level, message, **fields)
+    fields["duration_seconds"] = round(invocation.deadline.elapsed - began, 3)
+    invocation.emit(Event.RECLAIMED, level, message, **fields)
 
 
-def _report(edge: Edge, result: "Result", *, dry_run: bool) -> None:
+def _report(invocation: Invocation, result: "Result", *, dry_run: bool) -> None:
     event, level = Event.RAN, "info" if result.deleted else "debug"
     if dry_run:
         event, level = Event.WOULD_RUN, "info"
@@ -156,8 +158,10 @@ def _report(edge: Edge, result: "Result", *, dry_run: bool) -> None:
         notes += (
             "; the table's engine has no transactions: a run that is stopped leaves a part done"
         )
-    message = f"{verb} {result.deleted} rows of {edge.settings.table} from before"
-    edge.emit(event, level, f"{message} {edge.fields['cutoff']}{notes}", **result.as_fields())
+    message = f"{verb} {result.deleted} rows of {invocation.settings.table} from before"
+    invocation.emit(
+        event, level, f"{message} {invocation.fields['cutoff']}{notes}", **result.as_fields()
+    )
 
 
 @app.command(cls=options.TextCommand)
@@ -179,24 +183,24 @@ def check(
     as_json: bool = options.JSON,
 ) -> None:
     """Show the settings, the table, and what a run would delete; change nothing."""
-    edge = Edge(context.params, {}, context.args)
-    with ladder(edge):
-        _check(edge, as_json=as_json)
+    invocation = Invocation(context.params, {}, context.args)
+    with error_boundary(invocation):
+        _check(invocation, as_json=as_json)
 
 
-def _check(edge: Edge, *, as_json: bool) -> None:
+def _check(invocation: Invocation, *, as_json: bool) -> None:
     # For people: a nightly run needs neither.
     from geocache_cleanup.report import check_text
     from geocache_cleanup.report import document as report
 
-    url = edge.database_url()
+    url = invocation.database_url()
     document: Mapping[str, Any] = {}
     try:
-        with report.checking(edge) as document:
-            if not nothing_configured(edge):
-                report.examine(edge, url, document)
+        with report.checking(invocation) as document:
+            if not nothing_configured(invocation):
+                report.examine(invocation, url, document)
     finally:
-        edge.show(json.dumps(document) if as_json else check_text.check(document))
+        invocation.show(json.dumps(document) if as_json else check_text.check(document))
 
 
 @app.command(cls=options.TextCommand)
@@ -212,14 +216,14 @@ def history(
     as_json: bool = options.JSON,
 ) -> None:
     """Show past runs from the ledger."""
-    edge = Edge(context.params, {}, context.args)
-    with ladder(edge):
+    invocation = Invocation(context.params, {}, context.args)
+    with error_boundary(invocation):
         from geocache_cleanup.report import document as report  # see _check
         from geocache_cleanup.report import layout
 
-        url = edge.database_url()
-        rows = [] if nothing_configured(edge) else report.past_runs(edge, url, limit)
-        edge.show(json.dumps({"runs": rows}) if as_json else layout.history(rows))
+        url = invocation.database_url()
+        rows = [] if nothing_configured(invocation) else report.past_runs(invocation, url, limit)
+        invocation.show(json.dumps({"runs": rows}) if as_json else layout.history(rows))
 
 
 @app.command(cls=options.TextCommand)
@@ -234,16 +238,18 @@ def migrate(
     sql: bool = typer.Option(False, "--sql", help="Print the SQL instead of executing it."),
 ) -> None:
     """Create what is missing: the table, an index on the time column, the ledger."""
-    edge = Edge(context.params, {}, context.args)
-    with ladder(edge):
-        if not edge.settings.configured and service_settings.is_ignored(edge.given):
+    invocation = Invocation(context.params, {}, context.args)
+    with error_boundary(invocation):
+        if not invocation.settings.configured and service_settings.is_ignored(invocation.given):
             # It would make the default database, and the service would find one.
             raise ConfigError(
                 service_settings.NOT_GIVEN, f"{service_settings.REMEDY}, or give --database-url"
             )
-        url = edge.database_url()
+        url = invocation.database_url()
         from geocache_cleanup.schema import migrate as work  # imports SQLAlchemy and Alembic
 
-        names = work.Names(edge.settings.table, edge.settings.time_column)
-        for line in work.print_sql(url, names) if sql else work.upgrade(url, names, edge.watch):
-            edge.show(line)
+        names = work.TableNames(invocation.settings.table, invocation.settings.time_column)
+        for line in (
+            work.print_sql(url, names) if sql else work.upgrade(url, names, invocation.deadline)
+        ):
+            invocation.show(line)

@@ -8,7 +8,7 @@ from typing import Optional
 from geocache_cleanup.errors import DeadlineError, Interrupted
 
 
-class Watch:
+class Deadline:
     """Tells whether to go on; asked often, also from inside a long statement."""
 
     def __init__(self, timeout: float) -> None:
@@ -19,14 +19,14 @@ class Watch:
         self.started = time.monotonic()
         self.signal: Optional[signal.Signals] = None
         # While a transaction ends, and after: a deadline cuts no commit and no roll-back.
-        self.ending = False
+        self.finishing = False
 
-    def listen(self) -> None:
+    def install_signal_handlers(self) -> None:
         """Take SIGTERM and SIGINT from now on: noted here, acted on at the next look."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note)
 
-    def ignore(self) -> None:
+    def ignore_signals(self) -> None:
         """Ignore both from now on: the outcome is decided, and Python would die of a second one."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
@@ -53,7 +53,7 @@ class Watch:
         """Allow so many seconds from now, whatever was left."""
         self.extension = self.elapsed + seconds - self.timeout
 
-    def over(self) -> bool:
+    def expired(self) -> bool:
         """Whether the run must end."""
         return self.signal is not None or self.remaining <= 0
 
@@ -62,9 +62,9 @@ class Watch:
         if self.signal is not None:
             raise Interrupted(self.signal.name)
         if self.remaining <= 0:
-            raise self.too_late()
+            raise self.timeout_error()
 
-    def too_late(self) -> DeadlineError:
+    def timeout_error(self) -> DeadlineError:
         """Return the error that the time is up."""
         return DeadlineError(
             f"not finished within {self.timeout:g} seconds",
@@ -72,18 +72,18 @@ class Watch:
         )
 
 
-class Portion(Watch):
+class DeadlineShare(Deadline):
     """A watch over a part of the work: over after a share of the time left, or with the whole."""
 
-    def __init__(self, whole: Watch, share: float) -> None:
+    def __init__(self, whole: Deadline, share: float) -> None:
         super().__init__(whole.remaining * share)
         self._whole = whole
 
-    def over(self) -> bool:
+    def expired(self) -> bool:
         """Whether the part must end."""
-        return self._whole.over() or super().over()
+        return self._whole.expired() or super().expired()
 
     def check(self) -> None:
-        """See ``Watch.check``; what ends the whole comes first."""
+        """See ``Deadline.check``; what ends the whole comes first."""
         self._whole.check()
         super().check()

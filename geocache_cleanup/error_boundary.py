@@ -11,70 +11,77 @@ import typer
 
 from geocache_cleanup.errors import CleanupError, ExitStatus, Interrupted, Partial, SettingsError
 from geocache_cleanup.events import Event, exit_status_of
-from geocache_cleanup.invocation import Edge
+from geocache_cleanup.invocation import Invocation
 
 _BUG_HINT = "this is a bug in geocache-cleanup; please report it with this event"
 _SECONDS_TO_TELL = 0.4
 
 
 @contextlib.contextmanager
-def ladder(edge: Edge) -> Iterator[None]:
+def error_boundary(invocation: Invocation) -> Iterator[None]:
     """Turn whatever ends a command into one event and its exit status."""
-    edge.give_up = lambda: _give_up(edge)
+    invocation.give_up = lambda: _give_up(invocation)
     try:
-        edge.watch.listen()
-        edge.load()
+        invocation.deadline.install_signal_handlers()
+        invocation.load()
         yield
     except typer.Exit:
         raise
     except Interrupted as stop:
-        _fail_softly(edge, stop)
+        _fail_softly(invocation, stop)
     except CleanupError as error:
-        _fail(edge, error.status, error.reason, error.hint, error)
+        _fail(invocation, error.status, error.reason, error.hint, error)
     except MemoryError as error:
         hint = "see free -m, MemoryMax= of the unit, and ulimit -v"
-        _fail(edge, ExitStatus.TEMPFAIL, "the memory is used up", hint, error)
+        _fail(invocation, ExitStatus.TEMPFAIL, "the memory is used up", hint, error)
     except OSError as error:
         reason = f"reading or writing failed: {error}"
-        _fail(edge, ExitStatus.IOERR, reason, "see where the output goes, and df", error)
+        _fail(invocation, ExitStatus.IOERR, reason, "see where the output goes, and df", error)
     except Exception as error:  # noqa: BLE001 - a bug has to leave an event too
         text = "".join(traceback.format_exception(error))
         reason = f"{type(error).__name__}: {error}"
-        _fail(edge, ExitStatus.SOFTWARE, reason, _BUG_HINT, error, traceback=edge.redact(text))
+        _fail(
+            invocation,
+            ExitStatus.SOFTWARE,
+            reason,
+            _BUG_HINT,
+            error,
+            traceback=invocation.redact(text),
+        )
     finally:
-        edge.watchdog.stop()
-        edge.watch.ignore()
+        invocation.watchdog.stop()
+        invocation.deadline.ignore_signals()
 
 
-def _give_up(edge: Edge) -> None:
+def _give_up(invocation: Invocation) -> None:
     """End the process, whatever it waits for: SQLite undoes what is not committed."""
     # It may be the log that hangs, when nobody reads it.
     threading.Timer(_SECONDS_TO_TELL, os._exit, [int(ExitStatus.TEMPFAIL)]).start()
     try:
-        error = edge.watch.too_late()
-        if edge.watch.ending or edge.settings.batch_seconds:
+        error = invocation.deadline.timeout_error()
+        if invocation.deadline.finishing or invocation.settings.batch_seconds:
             error = error.of_commit()
-        _fail(edge, error.status, error.reason, error.hint, error)
+        _fail(invocation, error.status, error.reason, error.hint, error)
     finally:
         os._exit(ExitStatus.TEMPFAIL)
 
 
-def _fail_softly(edge: Edge, stop: Interrupted) -> None:
-    fields = {"signal": stop.signal_name, **_done(edge, stop.partial)}
+def _fail_softly(invocation: Invocation, stop: Interrupted) -> None:
+    fields = {"signal": stop.signal_name, **_done(invocation, stop.partial)}
     message = f"Stopped by {stop.signal_name}; {_outcome(stop.partial)}"
-    edge.emit(Event.INTERRUPTED, "warning", message, **fields)
+    invocation.emit(Event.INTERRUPTED, "warning", message, **fields)
     raise typer.Exit(exit_status_of(Event.INTERRUPTED, fields))
 
 
 def _fail(
-    edge: Edge,
+    invocation: Invocation,
     status: ExitStatus,
     reason: str,
     hint: str,
     error: BaseException,
     **fields: object,
 ) -> None:
-    reason = edge.redact(reason)
+    reason = invocation.redact(reason)
     # A bug may come in the middle of batches as well.
     partial: Optional[Partial] = getattr(error, "partial", None)
     in_doubt = isinstance(error, CleanupError) and error.in_doubt
@@ -82,11 +89,11 @@ def _fail(
         reason += f"; {_outcome(partial)}"
     if isinstance(error, SettingsError):
         fields["problems"] = list(error.problems)
-    edge.emit(
+    invocation.emit(
         Event.FAILED,
         "error",
         f"Failed: {reason}",
-        **_done(edge, partial, unknown=in_doubt),
+        **_done(invocation, partial, unknown=in_doubt),
         exit_status=int(status),
         reason=reason,
         hint=hint,
@@ -105,16 +112,18 @@ def _outcome(partial: Optional[Partial]) -> str:
     )
 
 
-def _done(edge: Edge, partial: Optional[Partial], *, unknown: bool = False) -> Mapping[str, object]:
+def _done(
+    invocation: Invocation, partial: Optional[Partial], *, unknown: bool = False
+) -> Mapping[str, object]:
     """Return what a run that ended early did: nothing, or some batches, in so many seconds.
 
     Where it is ``unknown`` whether the last commit took effect, the numbers are None.
     """
-    if "run_id" not in edge.fields:
+    if "run_id" not in invocation.fields:
         return {}
     done: dict[str, Optional[int]] = {"deleted": 0, "unreadable": 0, "batches": 0}
     if partial is not None:
         done = dataclasses.asdict(partial)
     if unknown:
         done = dict.fromkeys(done)
-    return {**done, "duration_seconds": round(edge.watch.elapsed, 3)}
+    return {**done, "duration_seconds": round(invocation.deadline.elapsed, 3)}

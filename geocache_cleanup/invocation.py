@@ -10,7 +10,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, Sequence, TextIO
 
 from geocache_cleanup import output
-from geocache_cleanup.config.loader import Given, gather, resolve
+from geocache_cleanup.config.loader import RawSetting, collect, resolve
 from geocache_cleanup.config.settings import (
     DEFAULT_DATABASE,
     LOG_FORMATS,
@@ -18,7 +18,7 @@ from geocache_cleanup.config.settings import (
     SETTINGS,
     Settings,
 )
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.errors import ExitStatus, SettingsError
 from geocache_cleanup.events import Event, exit_status_of
 from geocache_cleanup.log import EventLog
@@ -33,7 +33,7 @@ _GRACE_SECONDS = 1.6
 _SECRET_KEY = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
 
 
-class Edge:
+class Invocation:
     """One command's settings, log, and clock, and the fields that all its events carry."""
 
     def __init__(
@@ -47,11 +47,11 @@ class Edge:
         self._extra = extra
         self.fields = dict(fields)
         self.secrets: set[str] = set()
-        self.watch = Watch(float("inf"))
+        self.deadline = Deadline(float("inf"))
         # What ends the process when it does not end itself; the ladder knows how.
         self.give_up: Callable[[], None] = lambda: None
-        self.watchdog = Watchdog(self.watch)
-        self.given: Mapping[str, Given] = {}
+        self.watchdog = Watchdog(self.deadline)
+        self.given: Mapping[str, RawSetting] = {}
         # Told of each event before it is logged; returns what went wrong with that, if anything.
         self.observe: Callable[[Event, Mapping[str, object]], Optional[str]] = lambda *_: None
         # A closed stderr is no reason not to prune; the ledger still has the record.
@@ -62,7 +62,7 @@ class Edge:
     def load(self) -> None:
         """Read the settings; raise CleanupError if any cannot be used."""
         directory = os.environ.get("CREDENTIALS_DIRECTORY")
-        self.given = gather(self._options, os.environ, directory)
+        self.given = collect(self._options, os.environ, directory)
         log_format, log_level = self.given["log_format"].text, self.given["log_level"].text
         self.events = EventLog(
             self._stream,
@@ -74,7 +74,7 @@ class Edge:
             # Not repeated: it may be a URL whose option was forgotten.
             raise SettingsError([f"{len(self._extra)} unexpected argument(s) after the command"])
         self.settings = resolve(self.given, dt.datetime.now(dt.UTC))
-        self.watch.timeout = self.settings.timeout
+        self.deadline.timeout = self.settings.timeout
 
     def database_url(self) -> "URL":
         """Parse the database URL, and from now on keep its secrets out of every event."""
@@ -118,7 +118,7 @@ class Edge:
     @contextlib.contextmanager
     def _in_time(self, status: ExitStatus) -> Iterator[None]:
         """End the process should nobody take what is written, once its time is up."""
-        seconds = min(self.watch.remaining + _GRACE_SECONDS, threading.TIMEOUT_MAX)
+        seconds = min(self.deadline.remaining + _GRACE_SECONDS, threading.TIMEOUT_MAX)
         timer = threading.Timer(seconds, os._exit, [int(status)])
         timer.daemon = True
         # Where not even a thread can be had, the event is still worth writing.
@@ -147,9 +147,9 @@ class Edge:
         return text
 
 
-def nothing_configured(edge: Edge) -> bool:
+def nothing_configured(invocation: Invocation) -> bool:
     """Tell, in one event, that nobody has named a database yet and there is no default one."""
-    if edge.settings.configured:
+    if invocation.settings.configured:
         return False
     try:
         os.stat(DEFAULT_DATABASE)
@@ -157,12 +157,12 @@ def nothing_configured(edge: Edge) -> bool:
         variable = SETTINGS["database_url"].variable
         why = (
             f"{service_settings.NOT_GIVEN}; {service_settings.REMEDY}"
-            if service_settings.is_ignored(edge.given)
+            if service_settings.is_ignored(invocation.given)
             else f"no database is configured and there is no {DEFAULT_DATABASE}; set {variable} in "
             f"{service_settings.SETTINGS_FILE}, for an instance NAME in "
             "/etc/geocache-cleanup/NAME.env"
         )
-        edge.emit(Event.SKIPPED, "info", f"Nothing to do: {why}")
+        invocation.emit(Event.SKIPPED, "info", f"Nothing to do: {why}")
         return True
     except OSError:
         return False  # a run reports what is wrong with it

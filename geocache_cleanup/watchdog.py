@@ -7,7 +7,7 @@ storage takes as long as the storage does; neither asks anybody meanwhile.
 import threading
 from typing import Callable
 
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.errors import TemporaryError
 
 # What ends by itself has done so by then.
@@ -22,22 +22,22 @@ _ASLEEP_OFTEN = 8
 class Watchdog:
     """Looks at a watch from a thread of its own, until it is stopped."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, deadline: Deadline) -> None:
         """Take what to look at; nothing happens before ``start``."""
-        self._watch = watch
+        self._deadline = deadline
         self._stopped = threading.Event()
         # Told to stop by what it bites, too.
-        self._biting = threading.RLock()
+        self._expiring = threading.RLock()
 
-    def start(self, bite: Callable[[], None]) -> None:
-        """Begin to look; ``bite`` is called in that thread once the deadline is well past.
+    def start(self, on_expiry: Callable[[], None]) -> None:
+        """Begin to look; ``on_expiry`` is called in that thread once the deadline is well past.
 
         It is the deadline that the watch has now. Raise TemporaryError if there is no thread to
         be had.
         """
-        seconds = self._watch.remaining + _GRACE_SECONDS
+        seconds = self._deadline.remaining + _GRACE_SECONDS
         try:
-            threading.Thread(target=self._guard, args=(seconds, bite), daemon=True).start()
+            threading.Thread(target=self._guard, args=(seconds, on_expiry), daemon=True).start()
         except RuntimeError as error:
             raise TemporaryError(
                 f"the machine has no room for another thread: {error}",
@@ -46,21 +46,21 @@ class Watchdog:
 
     def stop(self) -> None:
         """Look no more: how the command ends is decided. Never return if that is too late."""
-        with self._biting:
+        with self._expiring:
             self._stopped.set()
 
-    def _guard(self, seconds: float, bite: Callable[[], None]) -> None:
+    def _guard(self, seconds: float, on_expiry: Callable[[], None]) -> None:
         asleep = 0
         while not self._stopped.wait(min(seconds, threading.TIMEOUT_MAX)):
             seconds = _SECONDS_BETWEEN_LOOKS
-            if self._watch.extension and self._watch.past < _GRACE_AFTER_EXTENSION:
+            if self._deadline.extension and self._deadline.past < _GRACE_AFTER_EXTENSION:
                 continue
             asleep = asleep + 1 if _is_asleep() else 0
             # A commit or a roll-back that is at work is let finish, however slow the storage is.
-            if not self._watch.ending or asleep >= _ASLEEP_OFTEN:
-                with self._biting:
+            if not self._deadline.finishing or asleep >= _ASLEEP_OFTEN:
+                with self._expiring:
                     if not self._stopped.is_set():
-                        bite()
+                        on_expiry()
                 return
 
 

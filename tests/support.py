@@ -16,10 +16,10 @@ from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
 
 import pytest
 
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import open_backend, parse_url
 from geocache_cleanup.pruning import batches
-from geocache_cleanup.pruning.job import Order, Result
+from geocache_cleanup.pruning.job import Job, Result
 from geocache_cleanup.times.instants import read_instant
 
 _FOREIGN = ("GEOCACHE_CLEANUP_", "JOURNAL_", "NOTIFY_", "INVOCATION_", "PYTHON")
@@ -57,7 +57,7 @@ def instant(text: str) -> int:
     return found
 
 
-def order(**changes: Any) -> Order:
+def job(**changes: Any) -> Job:
     """Return an order for the usual table and cutoff."""
     values: dict[str, Any] = {
         "table": "geo_cache",
@@ -70,13 +70,15 @@ def order(**changes: Any) -> Order:
         "dry_run": False,
         "run_id": "test",
     }
-    return Order(**{**values, **changes})
+    return Job(**{**values, **changes})
 
 
 def run_here(path: Path, **changes: Any) -> Result:
     """Prune a SQLite file in this process."""
-    watch = Watch(60)
-    return batches.run(open_backend(parse_url(f"sqlite:///{path}"), watch), order(**changes), watch)
+    deadline = Deadline(60)
+    return batches.run(
+        open_backend(parse_url(f"sqlite:///{path}"), deadline), job(**changes), deadline
+    )
 
 
 @contextlib.contextmanager

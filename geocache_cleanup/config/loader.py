@@ -16,18 +16,18 @@ _LARGEST = 1 << 20
 
 
 @dataclass(frozen=True)
-class Given:
+class RawSetting:
     """The text given for a setting, and by what."""
 
     text: Optional[str]
     source: str
 
 
-def gather(
+def collect(
     options: Mapping[str, object],
     environment: Mapping[str, str],
     credentials_directory: Optional[str],
-) -> dict[str, Given]:
+) -> dict[str, RawSetting]:
     """Find the text of each setting among ``options``, and where it came from."""
     return {
         name: _find(SETTINGS[name], options[name], environment, credentials_directory)
@@ -41,16 +41,16 @@ def _find(
     option: object,
     environment: Mapping[str, str],
     credentials_directory: Optional[str],
-) -> Given:
+) -> RawSetting:
     if option is not None:
-        return Given(str(option), "option")
+        return RawSetting(str(option), "option")
     if setting.variable in environment:
-        return Given(environment[setting.variable], "environment")
+        return RawSetting(environment[setting.variable], "environment")
     if setting.name == "database_url" and credentials_directory:
         found = _read_credential(Path(credentials_directory, CREDENTIAL))
         if found is not None:
-            return Given(found, "credential")
-    return Given(setting.default, "default")
+            return RawSetting(found, "credential")
+    return RawSetting(setting.default, "default")
 
 
 def _read_credential(path: Path) -> Optional[str]:
@@ -74,7 +74,7 @@ def _read_credential(path: Path) -> Optional[str]:
     )
 
 
-def resolve(given: Mapping[str, Given], now: dt.datetime) -> Settings:
+def resolve(given: Mapping[str, RawSetting], now: dt.datetime) -> Settings:
     """Read every setting.
 
     Raise SettingsError naming all that are wrong, or ConfigError if only the URL is.
@@ -100,7 +100,7 @@ def resolve(given: Mapping[str, Given], now: dt.datetime) -> Settings:
     return _build(given, values, instants.of_datetime(now))
 
 
-def _read(setting: Setting, given: Given) -> object:
+def _read(setting: Setting, given: RawSetting) -> object:
     if given.text is None:
         return None
     if given.text == "":
@@ -108,12 +108,12 @@ def _read(setting: Setting, given: Given) -> object:
     return setting.read(given.text)
 
 
-def _label(setting: Setting, given: Given) -> str:
+def _label(setting: Setting, given: RawSetting) -> str:
     credential = f", credential {CREDENTIAL}" if given.source == "credential" else ""
     return f"{setting.option} ({setting.variable}{credential})"
 
 
-def _conflict(given: Mapping[str, Given]) -> Optional[str]:
+def _conflict(given: Mapping[str, RawSetting]) -> Optional[str]:
     """Two cutoffs from one source are a mistake; from two, the nearer source wins."""
     before, retention = given.get("before"), given.get("retention_days")
     if before is None or retention is None or before.source == "default":
@@ -127,7 +127,7 @@ def _conflict(given: Mapping[str, Given]) -> Optional[str]:
     return None
 
 
-def _build(given: Mapping[str, Given], values: Mapping[str, Any], now: int) -> Settings:
+def _build(given: Mapping[str, RawSetting], values: Mapping[str, Any], now: int) -> Settings:
     retention: Optional[int] = values.get("retention_days")
     cutoff = now if retention is None else now - retention * instants.DAY
     before = given.get("before")
@@ -151,5 +151,5 @@ def _build(given: Mapping[str, Given], values: Mapping[str, Any], now: int) -> S
     )
 
 
-def _overruled(given: Mapping[str, Given]) -> bool:
+def _overruled(given: Mapping[str, RawSetting]) -> bool:
     return given["retention_days"].source == "option" and given["before"].source == "environment"

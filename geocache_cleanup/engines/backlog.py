@@ -29,7 +29,7 @@ class Backlog(abc.ABC):
         """Delete about so many rows, at least one, and return how many were there to delete."""
 
 
-class Keys:
+class SortedKeys:
     """Numbers to be taken in ascending order, in eight bytes each."""
 
     def __init__(self, low: int = 0, high: int = 2**48) -> None:
@@ -62,7 +62,7 @@ class KeyedBacklog(Backlog):
     """Rows known by numbers that tell where they lie: neighbours are deleted together."""
 
     def __init__(
-        self, keys: Keys, unreadable: int, delete: Callable[[Sequence[int]], Delete]
+        self, keys: SortedKeys, unreadable: int, delete: Callable[[Sequence[int]], Delete]
     ) -> None:
         """Take the keys, and what makes the statement that deletes the stale ones of some."""
         self._keys = keys

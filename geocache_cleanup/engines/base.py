@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from geocache_cleanup.engines.backlog import Backlog
-    from geocache_cleanup.times.stored_ranges import Span
+    from geocache_cleanup.times.stored_ranges import Range
 
 Condition = sa.sql.expression.ColumnElement[bool]
 
@@ -41,16 +41,16 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Search:
+class StaleCondition:
     """One part of the search: exact conditions for stale rows and for unreadable ones.
 
-    None means that there can be none. ``span`` bounds both in the order of an index, if one is
+    None means that there can be none. ``bounds`` bounds both in the order of an index, if one is
     to be used.
     """
 
     stale: Optional[Condition]
     unreadable: Optional[Condition] = None
-    span: Optional["Span"] = None
+    bounds: Optional["Range"] = None
 
 
 class Backend(Protocol):
@@ -68,7 +68,7 @@ class Backend(Protocol):
     def connect_to_migrate(self) -> ContextManager[Connection]:
         """Open a connection for migrations: in one transaction where the database can do that."""
 
-    def find(self, connection: Connection, table: str, column: str) -> Target:
+    def inspect_table(self, connection: Connection, table: str, column: str) -> Target:
         """Look the table up; raise ConfigError naming what there is instead."""
 
     def lock(self, connection: Connection, target: Target) -> None:
@@ -77,24 +77,24 @@ class Backend(Protocol):
         Raise TemporaryError if one is at work.
         """
 
-    def searches(
+    def stale_conditions(
         self, connection: Connection, target: Target, cutoff: int, now: int, zone: "dt.tzinfo"
-    ) -> Sequence[Search]:
+    ) -> Sequence[StaleCondition]:
         """Return the searches which together find every stale row, each row once."""
 
-    def deletion(self, target: Target, condition: Condition) -> sa.sql.expression.Delete:
+    def delete_statement(self, target: Target, condition: Condition) -> sa.sql.expression.Delete:
         """Return the statement that deletes the rows of a condition fastest."""
 
     def backlog(
         self,
         connection: Connection,
         target: Target,
-        searches: Sequence[Search],
+        conditions: Sequence[StaleCondition],
         seconds: float,
     ) -> "Backlog":
         """Find the stale rows, in transactions of no more than ``seconds`` where others wait."""
 
-    def between(self, connection: Connection) -> None:
+    def after_batch(self, connection: Connection) -> None:
         """Do what is due after a batch, while the write lock is free."""
 
     def spare_pages(self, connection: Connection) -> Optional[int]:
@@ -106,16 +106,16 @@ class Backend(Protocol):
         Raise CleanupError if that cannot be done; the rows are left alone in any case.
         """
 
-    def prove_writable(self, connection: Connection, target: Target) -> None:
+    def check_writable(self, connection: Connection, target: Target) -> None:
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""
 
-    def is_guarded(self, connection: Connection, target: Target) -> bool:
+    def may_cascade(self, connection: Connection, target: Target) -> bool:
         """Tell whether triggers or foreign keys may have a say, and a deletion can be undone."""
 
-    def settle(self, connection: Connection) -> None:
+    def check_deferred_constraints(self, connection: Connection) -> None:
         """Raise CleanupError for what would be refused at the commit, where that can be told."""
 
-    def values(self, connection: Connection, target: Target) -> Iterable[tuple[Stored, int]]:
+    def stored_times(self, connection: Connection, target: Target) -> Iterable[tuple[Stored, int]]:
         """Yield every stored time as it is, with the number of rows that hold it."""
 
 
@@ -132,7 +132,7 @@ def at_table(
 ) -> Iterator[tuple[Connection, Target]]:
     """Open a connection inside a transaction and find the table, locked if it is to be written."""
     with connect(backend, write=write) as connection:
-        target = backend.find(connection, table, column)
+        target = backend.inspect_table(connection, table, column)
         if write:
             backend.lock(connection, target)
         yield connection, target
@@ -146,15 +146,17 @@ def count_rows(connection: Connection, target: Target, condition: Optional[Condi
     return int(connection.execute(statement).scalar_one())
 
 
-def any_stale(searches: Sequence[Search]) -> Condition:
+def any_stale(conditions: Sequence[StaleCondition]) -> Condition:
     """Return the condition that some search finds a row stale."""
-    return sa.or_(sa.false(), *(search.stale for search in searches if search.stale is not None))
+    return sa.or_(sa.false(), *(search.stale for search in conditions if search.stale is not None))
 
 
-def count_unreadable(connection: Connection, target: Target, searches: Sequence[Search]) -> int:
+def count_unreadable(
+    connection: Connection, target: Target, conditions: Sequence[StaleCondition]
+) -> int:
     """Count the values that the searches meet and cannot read."""
     return sum(
         count_rows(connection, target, search.unreadable)
-        for search in searches
+        for search in conditions
         if search.unreadable is not None
     )

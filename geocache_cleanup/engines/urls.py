@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 from geocache_cleanup.errors import ConfigError
 
 if TYPE_CHECKING:
-    from geocache_cleanup.deadline import Watch
+    from geocache_cleanup.deadline import Deadline
     from geocache_cleanup.engines.base import Backend
 
 _AUTHORITY = re.compile(":[^@]*@|@[^/]*/")
@@ -62,7 +62,7 @@ def files_of(url: URL) -> frozenset[str]:
     return frozenset(path + suffix for suffix in ("", "-journal", "-wal", "-shm"))
 
 
-def open_backend(url: URL, watch: "Watch", *, create: bool = False) -> "Backend":
+def open_backend(url: URL, deadline: "Deadline", *, create: bool = False) -> "Backend":
     """Return the backend for a URL; with ``create`` a missing SQLite file is made.
 
     Raise ConfigError for an engine that is not supported, NoInputError for a missing file.
@@ -70,15 +70,15 @@ def open_backend(url: URL, watch: "Watch", *, create: bool = False) -> "Backend"
     if url.get_backend_name() == "sqlite":
         from geocache_cleanup.engines.sqlite.engine import SQLite
 
-        return SQLite.from_url(url, watch, create=create)
+        return SQLite.from_url(url, deadline, create=create)
     if url.get_backend_name() == "postgresql":
         from geocache_cleanup.engines.postgresql.engine import PostgreSQL
 
-        return PostgreSQL(url, watch)
+        return PostgreSQL(url, deadline)
     if url.get_backend_name() in {"mysql", "mariadb"}:
         from geocache_cleanup.engines.mysql.engine import MySQL
 
-        return MySQL(url, watch)
+        return MySQL(url, deadline)
     raise ConfigError(
         f"{url.drivername!r} is not a supported database",
         "use a sqlite:///, postgresql://, mysql:// or mariadb:// URL",

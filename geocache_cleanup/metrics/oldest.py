@@ -5,13 +5,13 @@ from typing import Optional
 import sqlalchemy as sa
 
 from geocache_cleanup.engines.base import Backend
-from geocache_cleanup.pruning.job import Order
+from geocache_cleanup.pruning.job import Job
 from geocache_cleanup.times import instants
 
 _FAR_DAYS = 36_500
 
 
-def find_oldest(backend: Backend, order: Order) -> Optional[int]:
+def find_oldest(backend: Backend, job: Job) -> Optional[int]:
     """Return the oldest time that is left, in microseconds, rounded down to a second.
 
     The formats of a column have no order in common, so that MIN() means nothing. But the
@@ -19,10 +19,10 @@ def find_oldest(backend: Backend, order: Order) -> Optional[int]:
     and now some 25 times asks each time whether there is any row before. None if there is no
     row, no index, or the cutoff is not in the past. Raise CleanupError if that cannot be done.
     """
-    with order.at_table(backend, write=False) as (connection, target):
+    with job.at_table(backend, write=False) as (connection, target):
 
         def is_any_before(instant: int) -> bool:
-            found = backend.searches(connection, target, instant, order.now, order.time_zone)
+            found = backend.stale_conditions(connection, target, instant, job.now, job.time_zone)
             return any(
                 connection.execute(
                     sa.select(sa.literal_column("1"))
@@ -34,7 +34,7 @@ def find_oldest(backend: Backend, order: Order) -> Optional[int]:
                 if search.stale is not None
             )
 
-        low, high = order.cutoff // instants.SECOND, order.now // instants.SECOND + 1
+        low, high = job.cutoff // instants.SECOND, job.now // instants.SECOND + 1
         if target.index is None or low >= high:
             return None
         if not is_any_before(high * instants.SECOND):

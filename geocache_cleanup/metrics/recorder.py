@@ -4,17 +4,17 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
 
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.errors import CleanupError
 from geocache_cleanup.events import Event, exit_status_of
-from geocache_cleanup.invocation import Edge
+from geocache_cleanup.invocation import Invocation
 from geocache_cleanup.metrics import file as metrics
 from geocache_cleanup.times import instants
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from geocache_cleanup.pruning.job import Order
+    from geocache_cleanup.pruning.job import Job
 
 # What the look for the oldest row may take: it comes after the work, and is not worth more.
 _LOOK_SECONDS = 2.0
@@ -31,14 +31,14 @@ _RUN_VALUES = {
 class Recorder:
     """Writes the metrics file, if one is set, just before the last event of a run is logged."""
 
-    def __init__(self, edge: Edge, *, dry_run: bool) -> None:
+    def __init__(self, invocation: Invocation, *, dry_run: bool) -> None:
         """Follow the events of a command; a dry run writes nothing."""
-        self._edge = edge
+        self._edge = invocation
         self._usable: Optional[bool] = None
         self._forbidden: frozenset[str] = frozenset()
         self._oldest: Callable[[], Optional[int]] = lambda: None
         if not dry_run:
-            edge.observe = self._record
+            invocation.observe = self._record
 
     def prepare(self, url: "URL") -> None:
         """Raise CleanupError if the file that is set could not be written."""
@@ -50,14 +50,14 @@ class Recorder:
             metrics.check(path, self._forbidden)
             self._usable = True
 
-    def prepare_look(self, url: "URL", order: "Order") -> None:
+    def prepare_look(self, url: "URL", job: "Job") -> None:
         """Take what is needed to look for the oldest row after the run."""
 
         def look() -> Optional[int]:
             from geocache_cleanup.engines.urls import open_backend
             from geocache_cleanup.metrics.oldest import find_oldest
 
-            return find_oldest(open_backend(url, Watch(_LOOK_SECONDS)), order)
+            return find_oldest(open_backend(url, Deadline(_LOOK_SECONDS)), job)
 
         self._oldest = look
 

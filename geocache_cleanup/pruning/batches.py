@@ -6,12 +6,12 @@ from typing import Optional
 
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.backlog import Backlog
 from geocache_cleanup.engines.base import Backend, Target, count_rows
 from geocache_cleanup.errors import DeadlineError, Partial
 from geocache_cleanup.pruning import ledger, prune
-from geocache_cleanup.pruning.job import Order, Result
+from geocache_cleanup.pruning.job import Job, Result
 from geocache_cleanup.pruning.prune import SILENT, Progress, check_share, freed, record
 
 _FIRST_ROWS = 500
@@ -27,30 +27,30 @@ _LONGEST_PAUSE = 0.1
 _PAUSE_SHARE = 0.5
 
 
-def run(backend: Backend, order: Order, watch: Watch, progress: Progress = SILENT) -> Result:
+def run(backend: Backend, job: Job, deadline: Deadline, progress: Progress = SILENT) -> Result:
     """Prune as ordered, at once or in batches; raise what ``prune.prune`` raises."""
-    work = prune_in_batches if order.batch_seconds and not order.dry_run else prune.prune
-    return work(backend, order, watch, progress)
+    work = prune_in_batches if job.batch_seconds and not job.dry_run else prune.prune
+    return work(backend, job, deadline, progress)
 
 
 def prune_in_batches(
-    backend: Backend, order: Order, watch: Watch, progress: Progress = SILENT
+    backend: Backend, job: Job, deadline: Deadline, progress: Progress = SILENT
 ) -> Result:
-    """Delete the stale rows in transactions of about ``order.batch_seconds`` each.
+    """Delete the stale rows in transactions of about ``job.batch_seconds`` each.
 
     Raise what ``prune.prune`` raises: the batches before are kept, and told as ``partial``.
     """
-    series = _Series(backend, order, watch, progress)
+    batch_run = BatchRun(backend, job, deadline, progress)
     try:
         with backend.open(write=True) as connection:
-            series.run(connection)
+            batch_run.run(connection)
     except Exception as error:
-        series.tell(error)
+        batch_run.tell(error)
         raise
-    return dataclasses.replace(series.result, duration_seconds=round(watch.elapsed, 3))
+    return dataclasses.replace(batch_run.result, duration_seconds=round(deadline.elapsed, 3))
 
 
-class Pacer:
+class BatchSizer:
     """Chooses how many rows the next batch gets, by how long the last one took."""
 
     def __init__(self, seconds: float) -> None:
@@ -73,13 +73,15 @@ class Pacer:
         return max(whole - spent, whole / 4)
 
 
-class _Series:
-    def __init__(self, backend: Backend, order: Order, watch: Watch, progress: Progress) -> None:
+class BatchRun:
+    """One run in batches: what is done so far, and what is left."""
+
+    def __init__(self, backend: Backend, job: Job, deadline: Deadline, progress: Progress) -> None:
         self._backend = backend
-        self._order = order
-        self._watch = watch
+        self._job = job
+        self._deadline = deadline
         self._progress = progress
-        self._pacer = Pacer(order.batch_seconds)
+        self._sizer = BatchSizer(job.batch_seconds)
         self._has_ledger = False
         # Rows of the table at the start, where more of them may go than are stale; and gone ones.
         self._rows_guarded: Optional[int] = None
@@ -89,17 +91,18 @@ class _Series:
         self.result = Result()
 
     def run(self, connection: Connection) -> None:
+        """Search, then delete batch by batch; raise what ``prune.prune`` raises."""
         target, pages = self._find(connection)
         backlog = self._search(connection, target)
         total = self._remaining = backlog.remaining
         while self._remaining or not self.result.batches:
-            self._watch.check()
+            self._deadline.check()
             self._batch(connection, target, backlog, pages)
             self._progress.advance(total - self._remaining, total)
             began = time.monotonic()
-            self._backend.between(connection)
+            self._backend.after_batch(connection)
             if self._remaining:
-                time.sleep(self._pacer.pause(time.monotonic() - began))
+                time.sleep(self._sizer.pause(time.monotonic() - began))
 
     def tell(self, error: Exception) -> None:
         """Say in the error, be it a bug, what is done already."""
@@ -115,35 +118,35 @@ class _Series:
     def _find(self, connection: Connection) -> tuple[Target, Optional[int]]:
         """Find the table, locked: whoever may not write learns it before a long search."""
         with self._backend.transaction(connection, write=True):
-            target = self._backend.find(connection, self._order.table, self._order.time_column)
+            target = self._backend.inspect_table(connection, self._job.table, self._job.time_column)
             self._backend.lock(connection, target)
-            self._backend.prove_writable(connection, target)
+            self._backend.check_writable(connection, target)
             self._has_ledger = ledger.exists(connection)
             pages = self._backend.spare_pages(connection)
         self.result = dataclasses.replace(self.result, atomic=target.atomic)
-        self._progress.started(self._watch.remaining)
+        self._progress.started(self._deadline.remaining)
         return target, pages
 
     def _search(self, connection: Connection, target: Target) -> Backlog:
-        order = self._order
+        job = self._job
         with self._backend.transaction(connection, write=False):
-            searches = self._backend.searches(
-                connection, target, order.cutoff, order.now, order.time_zone
+            conditions = self._backend.stale_conditions(
+                connection, target, job.cutoff, job.now, job.time_zone
             )
-        seconds = max(order.batch_seconds, LEAST_SEARCH_SECONDS)
-        backlog = self._backend.backlog(connection, target, searches, seconds)
-        if order.max_delete_percent < 100:
+        seconds = max(job.batch_seconds, LEAST_SEARCH_SECONDS)
+        backlog = self._backend.backlog(connection, target, conditions, seconds)
+        if job.max_delete_percent < 100:
             with self._backend.transaction(connection, write=False):
                 total = count_rows(connection, target, None)
-                if self._backend.is_guarded(connection, target):
+                if self._backend.may_cascade(connection, target):
                     self._rows_guarded = total
-            check_share(backlog.remaining, total, order.max_delete_percent)
+            check_share(backlog.remaining, total, job.max_delete_percent)
         return backlog
 
     def _batch(
         self, connection: Connection, target: Target, backlog: Backlog, pages: Optional[int]
     ) -> None:
-        rows = self._pacer.rows(self._watch.remaining)
+        rows = self._sizer.rows(self._deadline.remaining)
         with self._backend.transaction(connection, write=True):
             locked = time.monotonic()
             self._backend.lock(connection, target)
@@ -153,11 +156,11 @@ class _Series:
                 unreadable=backlog.unreadable,
                 batches=self.result.batches + 1,
                 freed_pages=freed(pages, self._backend.spare_pages(connection)),
-                duration_seconds=round(self._watch.elapsed, 3),
+                duration_seconds=round(self._deadline.elapsed, 3),
             )
             self._write(connection, result)
-            self._watch.check()
-        self._pacer.learn(rows, time.monotonic() - locked)
+            self._deadline.check()
+        self._sizer.learn(rows, time.monotonic() - locked)
         self.result, self._remaining = result, backlog.remaining
 
     def _delete(self, connection: Connection, target: Target, backlog: Backlog, rows: int) -> int:
@@ -167,13 +170,13 @@ class _Series:
         before = count_rows(connection, target, None)
         deleted = backlog.delete(connection, rows)
         self._gone += max(deleted, before - count_rows(connection, target, None))
-        check_share(self._gone, self._rows_guarded, self._order.max_delete_percent)
+        check_share(self._gone, self._rows_guarded, self._job.max_delete_percent)
         return deleted
 
     def _write(self, connection: Connection, result: Result) -> None:
         if not self._has_ledger:
             return
-        entry = record(self._order, result)
+        entry = record(self._job, result)
         if self._record is None:
             self._record = ledger.write(connection, entry)
         else:

@@ -12,7 +12,7 @@ from geocache_cleanup.engines.base import Backend, Target, at_table
 
 
 @dataclass(frozen=True)
-class Order:
+class Job:
     """What to prune. ``cutoff`` and ``now`` are instants in microseconds."""
 
     table: str
@@ -28,7 +28,7 @@ class Order:
     batch_seconds: float = 0.0
 
     @classmethod
-    def of(cls, settings: Settings, *, dry_run: bool, run_id: str) -> "Order":
+    def of(cls, settings: Settings, *, dry_run: bool, run_id: str) -> "Job":
         """Take what the work needs from the settings."""
         return cls(
             table=settings.table,

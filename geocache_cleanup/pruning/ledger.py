@@ -75,7 +75,7 @@ def exists(connection: Connection) -> bool:
     return True
 
 
-def prove_writable(connection: Connection) -> None:
+def check_writable(connection: Connection) -> None:
     """Let the database refuse, for want of rights, what ``write`` does; change nothing."""
     columns = [column for column in LEDGER.c if column.name != "id"]
     nothing = sa.select(*columns).where(sa.false())

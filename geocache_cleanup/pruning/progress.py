@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional, Self, TextIO
 import typer
 
 from geocache_cleanup.pruning.prune import Progress
-from geocache_cleanup.systemd.journal import Notifier
+from geocache_cleanup.systemd.notify import Notifier
 
 # What takes less needs no bar.
 _PATIENCE_SECONDS = 1

@@ -8,11 +8,11 @@ from typing import Optional
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import __version__
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import Backend, Target, count_rows
 from geocache_cleanup.errors import CleanupError, DataError, DeadlineError
 from geocache_cleanup.pruning import ledger
-from geocache_cleanup.pruning.job import Order, Result
+from geocache_cleanup.pruning.job import Job, Result
 from geocache_cleanup.times import instants
 
 # The run is late already.
@@ -35,7 +35,7 @@ class Progress:
 SILENT = Progress()
 
 
-def prune(backend: Backend, order: Order, watch: Watch, progress: Progress = SILENT) -> Result:
+def prune(backend: Backend, job: Job, deadline: Deadline, progress: Progress = SILENT) -> Result:
     """Delete the stale rows, all or none of them, or count them with ``dry_run``.
 
     Raise CleanupError if anything stops the run, Interrupted after a signal; the database is
@@ -43,65 +43,67 @@ def prune(backend: Backend, order: Order, watch: Watch, progress: Progress = SIL
     """
     target = None
     try:
-        with order.at_table(backend, write=not order.dry_run) as (connection, target):
-            progress.started(watch.remaining)
-            result = _delete_and_record(backend, connection, target, order, watch)
+        with job.at_table(backend, write=not job.dry_run) as (connection, target):
+            progress.started(deadline.remaining)
+            result = _delete_and_record(backend, connection, target, job, deadline)
             # Past this point the run is committed, whatever arrives.
-            watch.check()
+            deadline.check()
     except DeadlineError as error:
         # Either it never came to delete anything, or a part of it is done.
-        if target is None or order.dry_run or not target.atomic:
+        if target is None or job.dry_run or not target.atomic:
             raise
-        raise _too_slow(backend, order, watch, error) from None
-    return dataclasses.replace(result, duration_seconds=round(watch.elapsed, 3))
+        raise _too_slow(backend, job, deadline, error) from None
+    return dataclasses.replace(result, duration_seconds=round(deadline.elapsed, 3))
 
 
-def _too_slow(backend: Backend, order: Order, watch: Watch, error: DeadlineError) -> DeadlineError:
+def _too_slow(
+    backend: Backend, job: Job, deadline: Deadline, error: DeadlineError
+) -> DeadlineError:
     """Say how much there is to do, unless that takes long as well."""
-    watch.extend(_SECONDS_TO_COUNT)
+    deadline.extend(_SECONDS_TO_COUNT)
     stale = "more stale rows than can be counted quickly"
     with contextlib.suppress(CleanupError):
-        with order.at_table(backend, write=False) as (connection, target):
+        with job.at_table(backend, write=False) as (connection, target):
             counted = _delete_all(
-                backend, connection, target, dataclasses.replace(order, dry_run=True)
+                backend, connection, target, dataclasses.replace(job, dry_run=True)
             )
         stale = f"{counted.deleted} stale rows"
     return DeadlineError(
         f"{error.reason}: there are {stale}; nothing was deleted",
-        f"use --batch-seconds {min(1.0, order.timeout / 10):g}, which deletes them in a series of "
+        f"use --batch-seconds {min(1.0, job.timeout / 10):g}, which deletes them in a series of "
         "transactions and goes on where the last run stopped; or raise --timeout",
     )
 
 
-class _Undo(Exception):  # noqa: N818 - it ends a rehearsal, nothing is wrong
+class _Rollback(Exception):  # noqa: N818 - it ends a rehearsal, nothing is wrong
     """Raised to roll a transaction back."""
 
 
-def rehearse(backend: Backend, order: Order) -> None:
+def try_delete(backend: Backend, job: Job) -> None:
     """Delete the stale rows and undo it: only doing shows what triggers and foreign keys refuse.
 
     Raise CleanupError if they would stop a run.
     """
-    with contextlib.suppress(_Undo), order.at_table(backend, write=True) as (connection, target):
-        _delete_guarded(backend, connection, target, dataclasses.replace(order, dry_run=False))
-        backend.settle(connection)
-        raise _Undo
+    with contextlib.suppress(_Rollback), job.at_table(backend, write=True) as (connection, target):
+        _delete_guarded(backend, connection, target, dataclasses.replace(job, dry_run=False))
+        backend.check_deferred_constraints(connection)
+        raise _Rollback
 
 
 def _delete_and_record(
-    backend: Backend, connection: Connection, target: Target, order: Order, watch: Watch
+    backend: Backend, connection: Connection, target: Target, job: Job, deadline: Deadline
 ) -> Result:
     pages = backend.spare_pages(connection)
-    result = _delete_guarded(backend, connection, target, order)
-    if order.dry_run:
+    result = _delete_guarded(backend, connection, target, job)
+    if job.dry_run:
         return result
     result = dataclasses.replace(
         result,
-        duration_seconds=round(watch.elapsed, 3),
+        duration_seconds=round(deadline.elapsed, 3),
         freed_pages=freed(pages, backend.spare_pages(connection)),
     )
     if ledger.exists(connection):
-        ledger.write(connection, record(order, result))
+        ledger.write(connection, record(job, result))
     return result
 
 
@@ -110,33 +112,31 @@ def freed(before: Optional[int], after: Optional[int]) -> Optional[int]:
     return None if before is None or after is None else max(0, after - before)
 
 
-def _delete_guarded(
-    backend: Backend, connection: Connection, target: Target, order: Order
-) -> Result:
-    if order.max_delete_percent == 100:
-        return _delete_all(backend, connection, target, order)
+def _delete_guarded(backend: Backend, connection: Connection, target: Target, job: Job) -> Result:
+    if job.max_delete_percent == 100:
+        return _delete_all(backend, connection, target, job)
     total = count_rows(connection, target, None)
-    result = _delete_all(backend, connection, target, order)
+    result = _delete_all(backend, connection, target, job)
     # Cascades and triggers may have taken more rows of the table than were stale.
     gone = total - count_rows(connection, target, None)
-    check_share(max(result.deleted, gone), total, order.max_delete_percent)
+    check_share(max(result.deleted, gone), total, job.max_delete_percent)
     return result
 
 
-def _delete_all(backend: Backend, connection: Connection, target: Target, order: Order) -> Result:
+def _delete_all(backend: Backend, connection: Connection, target: Target, job: Job) -> Result:
     deleted = unreadable = 0
-    for search in backend.searches(connection, target, order.cutoff, order.now, order.time_zone):
-        if search.stale is not None and order.dry_run:
+    for search in backend.stale_conditions(connection, target, job.cutoff, job.now, job.time_zone):
+        if search.stale is not None and job.dry_run:
             deleted += count_rows(connection, target, search.stale)
         elif search.stale is not None:
-            deleted += connection.execute(backend.deletion(target, search.stale)).rowcount
+            deleted += connection.execute(backend.delete_statement(target, search.stale)).rowcount
         # Counted afterwards, when the stale rows are out of the way; see MySQL.searches.
         if search.unreadable is not None:
             unreadable += count_rows(connection, target, search.unreadable)
     return Result(
         deleted=deleted,
         unreadable=unreadable,
-        batches=0 if order.dry_run else 1,
+        batches=0 if job.dry_run else 1,
         atomic=target.atomic,
     )
 
@@ -152,16 +152,16 @@ def check_share(deleted: int, total: int, percent: int) -> None:
         )
 
 
-def record(order: Order, result: Result) -> ledger.Record:
+def record(job: Job, result: Result) -> ledger.Record:
     """Return what the ledger keeps of a run."""
     return ledger.Record(
-        run_id=order.run_id,
-        started_at=instants.to_datetime(order.now),
+        run_id=job.run_id,
+        started_at=instants.to_datetime(job.now),
         duration_seconds=result.duration_seconds,
-        table_name=order.table,
-        time_column=order.time_column,
-        cutoff=instants.to_datetime(order.cutoff),
-        retention_days=order.retention_days,
+        table_name=job.table,
+        time_column=job.time_column,
+        cutoff=instants.to_datetime(job.cutoff),
+        retention_days=job.retention_days,
         deleted=result.deleted,
         unreadable=result.unreadable,
         batches=result.batches,

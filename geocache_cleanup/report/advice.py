@@ -3,11 +3,11 @@
 from typing import Callable, Iterator, Sequence
 
 from geocache_cleanup.report.advice_runs import of_ledger, of_lock, of_timers
-from geocache_cleanup.report.finding import MIGRATE, Advice, Document, Surroundings
+from geocache_cleanup.report.finding import MIGRATE, Advice, AdviceContext, Document
 from geocache_cleanup.systemd import service_settings
 
 
-def advise(document: Document, around: Surroundings) -> Sequence[Advice]:
+def advise(document: Document, around: AdviceContext) -> Sequence[Advice]:
     """Return all that is to be said of a document; parts that it lacks are passed over."""
     found = list(_of_settings(document, around))
     parts: Sequence[tuple[str, Callable[[Document], Iterator[Advice]]]] = (
@@ -23,7 +23,7 @@ def advise(document: Document, around: Surroundings) -> Sequence[Advice]:
     return found
 
 
-def _of_settings(document: Document, around: Surroundings) -> Iterator[Advice]:
+def _of_settings(document: Document, around: AdviceContext) -> Iterator[Advice]:
     settings = {row["option"]: row for row in document["settings"]}
     if around.ignores_service:
         yield Advice(service_settings.NOT_GIVEN, service_settings.REMEDY)
@@ -51,7 +51,7 @@ def _of_settings(document: Document, around: Surroundings) -> Iterator[Advice]:
         )
 
 
-def _of_connection(connection: Document, around: Surroundings) -> Iterator[Advice]:
+def _of_connection(connection: Document, around: AdviceContext) -> Iterator[Advice]:
     owner = connection["file_owner"]
     if owner is None or owner == connection["user"]:
         return

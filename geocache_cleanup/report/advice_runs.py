@@ -3,13 +3,13 @@
 import datetime as dt
 from typing import Iterator, Optional
 
-from geocache_cleanup.report.finding import MIGRATE, Advice, Document, Surroundings
+from geocache_cleanup.report.finding import MIGRATE, Advice, AdviceContext, Document
 
 _LATE_DAYS = 2
 _LONG_SECONDS = 5
 
 
-def of_lock(lock: Document, around: Surroundings) -> Iterator[Advice]:
+def of_lock(lock: Document, around: AdviceContext) -> Iterator[Advice]:
     """Look at the times of the next run."""
     batches = "set --batch-seconds=1, which deletes in a series of short transactions"
     is_whole = lock["seconds"] == lock["run_seconds"]

@@ -12,7 +12,7 @@ _ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 @dataclass(frozen=True)
-class Facts:
+class ConnectionInfo:
     """The connection. What follows ``user`` is of SQLite only, and None elsewhere.
 
     ``user`` is the one of the operating system that the command runs as. ``free_bytes`` of the
@@ -30,7 +30,7 @@ class Facts:
     journal_mode: Optional[str] = None
 
 
-def describe(connection: Connection, url: URL) -> Facts:
+def describe(connection: Connection, url: URL) -> ConnectionInfo:
     """Ask the database who it is."""
     dialect, user = connection.dialect, _user(os.geteuid())
     if dialect.name == "sqlite":
@@ -41,10 +41,10 @@ def describe(connection: Connection, url: URL) -> Facts:
     engine = _ENGINES.get(dialect.name) or ("MariaDB" if "MariaDB" in version else "MySQL")
     module = getattr(dialect, "dbapi", None)
     driver = f"{dialect.driver} {_version(module)}".strip()
-    return Facts(engine=engine, version=version, driver=driver, user=user)
+    return ConnectionInfo(engine=engine, version=version, driver=driver, user=user)
 
 
-def _describe_sqlite(connection: Connection, url: URL, user: str) -> Facts:
+def _describe_sqlite(connection: Connection, url: URL, user: str) -> ConnectionInfo:
     from geocache_cleanup.engines.sqlite.path import file_path
 
     def pragma(name: str) -> str:
@@ -52,7 +52,7 @@ def _describe_sqlite(connection: Connection, url: URL, user: str) -> Facts:
 
     path = file_path(url)
     status = os.stat(path)
-    return Facts(
+    return ConnectionInfo(
         engine=_ENGINES["sqlite"],
         version=str(connection.exec_driver_sql("SELECT sqlite_version()").scalar_one()),
         driver=f"sqlite3 of Python {sys.version.split()[0]}",

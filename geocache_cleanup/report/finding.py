@@ -17,7 +17,7 @@ class Advice:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class AdviceContext:
     """What the document does not say: ``timeout`` is in seconds.
 
     ``has_secret_in_view``: the URL holds a password that others on the host can read.

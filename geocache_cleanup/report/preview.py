@@ -4,11 +4,11 @@ import time
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional, Sequence
 
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import Backend
 from geocache_cleanup.pruning import ledger, prune
-from geocache_cleanup.pruning.job import Order, Result
-from geocache_cleanup.report.statistics import Counts, Tally
+from geocache_cleanup.pruning.job import Job, Result
+from geocache_cleanup.report.statistics import Counts, TimeStatistics
 
 # Where no past run tells: SQLite took 4.5 seconds for 300,000 indexed rows of a million, on a
 # machine of two cores that was busy with other things.
@@ -33,7 +33,7 @@ class TableReport:
 
 
 @dataclass(frozen=True)
-class Lock:
+class RunEstimate:
     """How long a run would hold the write lock without a pause, and what that is made of.
 
     All in seconds. ``run_seconds`` is the whole run, which is more only in batches;
@@ -49,16 +49,16 @@ class Lock:
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class Preview:
     """What a run would do, and the seconds that finding it took."""
 
     result: Result
     seconds: float
 
 
-def describe(backend: Backend, order: Order) -> TableReport:
+def describe(backend: Backend, job: Job) -> TableReport:
     """Look the table up; raise CleanupError if that cannot be done."""
-    with order.at_table(backend, write=False) as (_, target):
+    with job.at_table(backend, write=False) as (_, target):
         pass
     return TableReport(
         table=target.name,
@@ -71,43 +71,45 @@ def describe(backend: Backend, order: Order) -> TableReport:
     )
 
 
-def count(backend: Backend, order: Order) -> Counts:
+def count(backend: Backend, job: Job) -> Counts:
     """Read every stored time of the table; raise CleanupError if that cannot be done."""
-    with order.at_table(backend, write=False) as (connection, target):
+    with job.at_table(backend, write=False) as (connection, target):
         native = target.column_type if target.native else None
-        tally = Tally(order.now, order.cutoff, order.time_zone, native)
-        for value, rows in backend.values(connection, target):
+        tally = TimeStatistics(job.now, job.cutoff, job.time_zone, native)
+        for value, rows in backend.stored_times(connection, target):
             tally.add(value, rows)
     return tally.counts()
 
 
-def rehearse(backend: Backend, order: Order, watch: Watch) -> Rehearsal:
+def preview(backend: Backend, job: Job, deadline: Deadline) -> Preview:
     """Count what a run would delete; raise CleanupError for anything that would stop it."""
-    with order.at_table(backend, write=True) as (connection, target):
-        backend.prove_writable(connection, target)
+    with job.at_table(backend, write=True) as (connection, target):
+        backend.check_writable(connection, target)
         if ledger.exists(connection):
-            ledger.prove_writable(connection)
-        guarded = backend.is_guarded(connection, target)
+            ledger.check_writable(connection)
+        guarded = backend.may_cascade(connection, target)
     began = time.monotonic()
-    result = prune.prune(backend, order, watch)
+    result = prune.prune(backend, job, deadline)
     seconds = time.monotonic() - began
     if guarded and result.deleted:
-        prune.rehearse(backend, order)
-    return Rehearsal(result, seconds)
+        prune.try_delete(backend, job)
+    return Preview(result, seconds)
 
 
-def estimate(rehearsal: Rehearsal, past: Sequence[Mapping[str, Any]], batch_seconds: float) -> Lock:
+def estimate(
+    preview: Preview, past: Sequence[Mapping[str, Any]], batch_seconds: float
+) -> RunEstimate:
     """Estimate how long the write lock would be held, by what earlier runs of the table took."""
     large = [run for run in past if _tells_speed(run)]
     rate = _ROWS_PER_SECOND
     if large:
         seconds = sum(run["duration_seconds"] for run in large)
         rate = int(sum(run["deleted"] for run in large) / seconds) or 1
-    whole = rehearsal.seconds + rehearsal.result.deleted / rate
-    return Lock(
+    whole = preview.seconds + preview.result.deleted / rate
+    return RunEstimate(
         seconds=round(min(whole, batch_seconds) if batch_seconds else whole, 3),
         run_seconds=round(whole, 3),
-        search_seconds=round(rehearsal.seconds, 3),
+        search_seconds=round(preview.seconds, 3),
         rows_per_second=rate,
         past_runs=len(large),
     )

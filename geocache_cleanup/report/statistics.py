@@ -60,7 +60,7 @@ class Counts:
     retentions: Sequence[Retention]
 
 
-class Tally:
+class TimeStatistics:
     """Counts values one by one; ``now`` and ``cutoff`` are instants in microseconds.
 
     ``native`` names the type of a column whose values have one format, that of the server.

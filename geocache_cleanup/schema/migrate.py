@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL, Connection
 
 from alembic import command
 from geocache_cleanup.config.settings import SETTINGS
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import files_of, open_backend, parse_url, shown_url
 from geocache_cleanup.errors import ConfigError
 
@@ -22,7 +22,7 @@ VERSION_TABLE = "geocache_cleanup_alembic_version"
 
 
 @dataclass(frozen=True)
-class Names:
+class TableNames:
     """The names that the settings give to the table and its time column.
 
     ``table`` is schema.table where it is not in the schema that the database looks in first.
@@ -43,13 +43,13 @@ class Names:
         return self.table.rpartition(".")[2] if self.has_schemas else self.table
 
 
-def upgrade(url: URL, names: Names, watch: Watch) -> Sequence[str]:
+def upgrade(url: URL, names: TableNames, deadline: Deadline) -> Sequence[str]:
     """Bring the database up to date; return what was done, line by line.
 
     SQLite does it in one transaction, and a file that does not exist is created. Servers do
     it step by step. Raise CleanupError if it cannot be done.
     """
-    backend = open_backend(url, watch, create=True)
+    backend = open_backend(url, deadline, create=True)
     files = files_of(url)
     is_new = bool(files) and not any(map(os.path.lexists, files))
     with backend.connect_to_migrate() as connection:
@@ -59,14 +59,14 @@ def upgrade(url: URL, names: Names, watch: Watch) -> Sequence[str]:
         # table in the same database its index, and brings back an index that was dropped.
         command.stamp(config, "base")
         command.upgrade(config, "head")
-        backend.find(connection, names.table, names.time_column)
+        backend.inspect_table(connection, names.table, names.time_column)
     done: list[str] = config.attributes["done"]
     if is_new:
         done.insert(0, f"created the database {shown_url(url)}")
     return done or ["everything is in place already"]
 
 
-def print_sql(url: URL, names: Names) -> Sequence[str]:
+def print_sql(url: URL, names: TableNames) -> Sequence[str]:
     """Return the SQL of the whole upgrade, line by line; nothing is opened."""
     config = configure(url, names)
     config.output_buffer = io.StringIO()
@@ -74,7 +74,7 @@ def print_sql(url: URL, names: Names) -> Sequence[str]:
     return config.output_buffer.getvalue().rstrip().splitlines()
 
 
-def configure(url: URL, names: Names) -> Config:
+def configure(url: URL, names: TableNames) -> Config:
     """Return an Alembic configuration that finds the migrations and knows the names."""
     config = Config()
     # A "%" in the path would be taken for an interpolation.
@@ -84,7 +84,7 @@ def configure(url: URL, names: Names) -> Config:
     return config
 
 
-def _as_named_in(url: URL, names: Names) -> Names:
+def _as_named_in(url: URL, names: TableNames) -> TableNames:
     return dataclasses.replace(names, has_schemas=url.get_backend_name() != "sqlite")
 
 
@@ -95,7 +95,7 @@ def scripts() -> Path:
     return installed if installed.is_dir() else package.parent / "alembic"
 
 
-def hand_over(config: Config, arguments: Mapping[str, str]) -> None:
+def configure_from_x_arguments(config: Config, arguments: Mapping[str, str]) -> None:
     """Give a configuration of the alembic command what ``upgrade`` gives its own.
 
     Raise ConfigError if ``-x database-url=`` is missing.
@@ -103,7 +103,7 @@ def hand_over(config: Config, arguments: Mapping[str, str]) -> None:
     if "database-url" not in arguments:
         raise ConfigError("no database to work on", "give -x database-url=URL")
     url = parse_url(arguments["database-url"])
-    names = Names(
+    names = TableNames(
         arguments.get("table", str(SETTINGS["table"].default)),
         arguments.get("time-column", str(SETTINGS["time_column"].default)),
     )
@@ -117,7 +117,7 @@ def connected(config: Config) -> Iterator[Optional[Connection]]:
     if "url" not in config.attributes:
         yield config.attributes.get("connection")
         return
-    backend = open_backend(config.attributes["url"], Watch(math.inf), create=True)
+    backend = open_backend(config.attributes["url"], Deadline(math.inf), create=True)
     config.attributes["backend"] = backend
     with backend.connect_to_migrate() as connection:
         yield connection

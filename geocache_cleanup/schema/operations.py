@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 from geocache_cleanup.engines.server import index as server_index
 from geocache_cleanup.engines.server.table import ServerTarget
 from geocache_cleanup.errors import ConfigError
-from geocache_cleanup.schema.migrate import Names
+from geocache_cleanup.schema.migrate import TableNames
 
 if TYPE_CHECKING:
     from geocache_cleanup.engines.base import Backend
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 63
 
 
-def names(op: Operations) -> Names:
+def names(op: Operations) -> TableNames:
     """Return the names for the migration under way."""
-    found: Names = _attributes(op)["names"]
+    found: TableNames = _attributes(op)["names"]
     return found
 
 
@@ -33,7 +33,7 @@ def _attributes(op: Operations) -> dict[Any, Any]:
     return config.attributes
 
 
-def geo_cache(names: Names) -> sa.Table:
+def geo_cache(names: TableNames) -> sa.Table:
     """Return the table as BanGUI has it, its time as text of the form 2026-06-03T12:00:00Z.
 
     Raise ConfigError if its time column would have the name of another one.
@@ -69,7 +69,7 @@ def _time_type() -> "TypeEngine[Any]":
     )
 
 
-def time_index(names: Names) -> sa.Index:
+def time_index(names: TableNames) -> sa.Index:
     """Return the index on the time column; the prefix of its name tells that it is ours."""
     name = f"ix_geocache_cleanup_{names.name}_{names.time_column}"
     if len(name.encode()) > _LONGEST_NAME:
@@ -93,7 +93,7 @@ def moment_type() -> "TypeEngine[Any]":
     )
 
 
-def has_time_index(op: Operations, names: Names) -> bool:
+def has_time_index(op: Operations, names: TableNames) -> bool:
     """Tell whether any index leads with the time column.
 
     Raise ConfigError if the table has no such column. Printed SQL knows of no index.
@@ -101,7 +101,7 @@ def has_time_index(op: Operations, names: Names) -> bool:
     if op.get_context().as_sql:
         return False
     backend: Backend = _attributes(op)["backend"]
-    return backend.find(op.get_bind(), names.table, names.time_column).index is not None
+    return backend.inspect_table(op.get_bind(), names.table, names.time_column).index is not None
 
 
 def create_table(op: Operations, table: sa.Table) -> None:
@@ -112,7 +112,7 @@ def create_table(op: Operations, table: sa.Table) -> None:
         _attributes(op)["done"].append(f"created the table {table.name}")
 
 
-def create_time_index(op: Operations, names: Names) -> None:
+def create_time_index(op: Operations, names: TableNames) -> None:
     """Create the index on the time column, on a server beside those who write."""
     index = time_index(names)
     dialect = op.get_context().dialect
@@ -127,7 +127,7 @@ def create_time_index(op: Operations, names: Names) -> None:
             )
     else:
         backend: Backend = _attributes(op)["backend"]
-        target = backend.find(op.get_bind(), names.table, names.time_column)
+        target = backend.inspect_table(op.get_bind(), names.table, names.time_column)
         assert isinstance(target, ServerTarget)
         if server_index.create(op.get_bind(), target, str(index.name)):
             _attributes(op)["done"].append(f"created the index {index.name}")

@@ -3,14 +3,14 @@
 import re
 from typing import Mapping
 
-from geocache_cleanup.config.loader import Given
+from geocache_cleanup.config.loader import RawSetting
 
 SETTINGS_FILE = "/etc/default/geocache-cleanup"
 NOT_GIVEN = f"this command was not given the settings of the service in {SETTINGS_FILE}"
 REMEDY = "see 'Commands with the service's settings' in the README, or the head of that file"
 
 
-def is_ignored(given: Mapping[str, Given]) -> bool:
+def is_ignored(given: Mapping[str, RawSetting]) -> bool:
     """Tell whether the service has settings that a command with these was not given."""
     if "environment" in {found.source for found in given.values()}:
         return False

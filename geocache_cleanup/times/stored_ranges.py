@@ -22,7 +22,7 @@ _INT64_MAX = 2**63 - 1
 _LEAST_NUMBER = math.ulp(0.0)
 
 
-class Decides(enum.Enum):
+class Verdict(enum.Enum):
     """What the bounds of a span say of the values between them."""
 
     ALL_STALE = "every value is a stale time"
@@ -32,26 +32,26 @@ class Decides(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Span:
+class Range:
     """Values from ``low`` (included) up to ``high`` (excluded); None is no bound."""
 
     low: Union[int, float, str, None]
     high: Union[int, float, str]
-    decides: Decides
+    verdict: Verdict
 
 
-def number_spans(cutoff: int) -> Iterator[Span]:
+def number_ranges(cutoff: int) -> Iterator[Range]:
     """Yield the spans of numbers for a cutoff: one for each unit an epoch may count in."""
-    yield Span(None, _LEAST_NUMBER, Decides.NONE_READABLE)
+    yield Range(None, _LEAST_NUMBER, Verdict.NONE_READABLE)
     low: float = _LEAST_NUMBER
     for limit, _, per_second in instants.EPOCH_UNITS:
         high = min(_scaled(cutoff, per_second), limit)
         if low < high:
-            yield Span(low, high, Decides.ALL_STALE)
+            yield Range(low, high, Verdict.ALL_STALE)
         low = limit
 
 
-def text_spans(cutoff: int, now: int) -> Iterator[Span]:
+def text_ranges(cutoff: int, now: int) -> Iterator[Range]:
     """Yield the spans of text for a cutoff; ``now`` bounds the years that are looked at one by one.
 
     Dates sort by year, so the fresh ones are left out: what remains above the cutoff are the
@@ -60,22 +60,22 @@ def text_spans(cutoff: int, now: int) -> Iterator[Span]:
     # A zone shifts text by less than a day either way.
     first, last = _date_text(cutoff, -1), _date_text(cutoff, 2)
     if first is not None:
-        yield Span("", first, Decides.DATES_STALE)
-    yield Span(first or "", last or _AFTER_DIGITS, Decides.NOTHING)
+        yield Range("", first, Verdict.DATES_STALE)
+    yield Range(first or "", last or _AFTER_DIGITS, Verdict.NOTHING)
     if last is not None:
         yield from _gaps(last, max(_year(cutoff), _year(now)) + 1)
 
 
-def _gaps(start: str, last_year: int) -> Iterator[Span]:
+def _gaps(start: str, last_year: int) -> Iterator[Range]:
     year = int(start[:4])
     if last_year - year > _MOST_GAPS:
         year = last_year - _MOST_GAPS
-        yield Span(start, f"{year:04}-", Decides.NOTHING)
+        yield Range(start, f"{year:04}-", Verdict.NOTHING)
     years = [*range(year, min(last_year, _LAST_YEAR - 1) + 1), _LAST_YEAR]
     following = [*(f"{year:04}-" for year in years[1:]), _AFTER_DIGITS]
     for this, high in zip(years, following, strict=True):
         # "2026-:" comes after all of 2026's dates and before any number that starts with 2026.
-        yield Span(f"{this:04}-:", high, Decides.NOTHING)
+        yield Range(f"{this:04}-:", high, Verdict.NOTHING)
 
 
 def _scaled(instant: int, per_second: int) -> Union[int, float]:

@@ -18,10 +18,10 @@ _STEP = 600 * instants.SECOND
 FIRST = -62_135_596_800 * instants.SECOND
 LAST = 253_402_300_800 * instants.SECOND - 1
 
-Span = tuple[Optional[int], int]
+Range = tuple[Optional[int], int]
 
 
-def whole_spans(cutoff: int) -> Iterator[tuple[int, int]]:
+def whole_ranges(cutoff: int) -> Iterator[tuple[int, int]]:
     """Yield the stale ranges of whole numbers, one for each unit an epoch may count in."""
     low = 1
     for limit, _, per_second in instants.EPOCH_UNITS:
@@ -32,7 +32,7 @@ def whole_spans(cutoff: int) -> Iterator[tuple[int, int]]:
         low = high if math.isinf(limit) else int(limit)
 
 
-def decimal_spans(cutoff: int) -> Iterator[tuple[Decimal, Decimal]]:
+def decimal_ranges(cutoff: int) -> Iterator[tuple[Decimal, Decimal]]:
     """Yield the stale ranges of decimals; the lower bound 0 is itself excluded."""
     low = Decimal(0)
     for limit, _, per_second in instants.EPOCH_UNITS:
@@ -44,9 +44,9 @@ def decimal_spans(cutoff: int) -> Iterator[tuple[Decimal, Decimal]]:
         low = Decimal(limit)
 
 
-def float_spans(cutoff: int) -> Iterator[tuple[float, float]]:
+def float_ranges(cutoff: int) -> Iterator[tuple[float, float]]:
     """Yield the stale ranges of floats; the lower bound 0 is itself excluded."""
-    for low, high in decimal_spans(cutoff):
+    for low, high in decimal_ranges(cutoff):
         yield float(low), _first_float(high)
 
 
@@ -71,13 +71,13 @@ def _of_bits(bits: int) -> float:
     return float(struct.unpack("<d", struct.pack("<q", bits))[0])
 
 
-def local_spans(cutoff: int, zone: dt.tzinfo) -> Sequence[Span]:
+def local_ranges(cutoff: int, zone: dt.tzinfo) -> Sequence[Range]:
     """Return the ranges of local times before a cutoff, in microseconds since 1970 on that clock.
 
     More than one only within a day of the clocks going forward: a local time that was skipped
     is read with the offset from before, and so lies after some that follow it.
     """
-    found: list[Span] = []
+    found: list[Range] = []
     for low, high, offset in _offsets(cutoff, zone):
         end = min(high, cutoff + offset)
         if low is not None and low >= end:

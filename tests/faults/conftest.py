@@ -12,8 +12,8 @@ import pytest
 import support
 from system.machine import cache_lock
 
-from faults.processes import Nurseries
-from faults.world import World, make_world
+from faults.processes import ForkServers
+from faults.template import DatabaseTemplate, make_template
 
 _HERE = Path(__file__).parent
 
@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out, saying so, what this machine cannot do."""
     lacking = set()
     if not shutil.which("gcc"):
-        lacking |= {"nurseries"}
+        lacking |= {"fork_servers"}
     if not support.may_mount():
         lacking |= {"small_disk", "machine", "quota_disk"}
     some = _that_use(items, lacking)
@@ -52,36 +52,38 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def nurseries(memory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nurseries]:
+def fork_servers(memory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServers]:
     """Return what forks the command, with the shim that makes system calls fail."""
-    shim = tmp_path_factory.mktemp("nurseries") / "failing_io.so"
+    shim = tmp_path_factory.mktemp("fork_servers") / "failing_io.so"
     subprocess.run(
         ["gcc", "-O2", "-shared", "-fPIC", "-o", shim, _HERE / "failing_io.c", "-ldl"], check=True
     )
-    found = Nurseries(memory / "nurseries", shim)
+    found = ForkServers(memory / "fork_servers", shim)
     yield found
     found.stop()
 
 
 @pytest.fixture(scope="session")
-def world_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., World]:
+def template_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., DatabaseTemplate]:
     """Return a function that makes a database once for each journal mode and size."""
-    made: dict[object, World] = {}
+    made: dict[object, DatabaseTemplate] = {}
 
-    def make(mode: str, **sizes: object) -> World:
+    def make(mode: str, **sizes: object) -> DatabaseTemplate:
         key = (mode, *sizes.items())
         if key not in made:
-            path = tmp_path_factory.mktemp("world") / "template.db"
-            made[key] = make_world(path, mode, **sizes)  # type: ignore[arg-type]
+            path = tmp_path_factory.mktemp("template") / "template.db"
+            made[key] = make_template(path, mode, **sizes)  # type: ignore[arg-type]
         return made[key]
 
     return make
 
 
 @pytest.fixture(params=["wal", "delete"])
-def world(world_of: Callable[..., World], request: pytest.FixtureRequest) -> World:
+def template(
+    template_of: Callable[..., DatabaseTemplate], request: pytest.FixtureRequest
+) -> DatabaseTemplate:
     """Return a database of each journal mode in turn."""
-    return world_of(request.param)
+    return template_of(request.param)
 
 
 @pytest.fixture(params=["postgresql", "mariadb"], scope="module")

@@ -11,7 +11,7 @@ import atheris
 
 with atheris.instrument_imports(include=["geocache_cleanup"]):
     from geocache_cleanup.config import parsers
-    from geocache_cleanup.config.loader import Given, resolve
+    from geocache_cleanup.config.loader import RawSetting, resolve
     from geocache_cleanup.config.settings import SETTINGS
     from geocache_cleanup.engines.urls import parse_url, shown_url
     from geocache_cleanup.errors import CleanupError
@@ -24,10 +24,10 @@ _ZONES = ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu"]
 
 def read_settings(data: "atheris.FuzzedDataProvider") -> None:
     """Any text for any settings: read, or every problem in one error."""
-    given = {name: Given(setting.default, "default") for name, setting in SETTINGS.items()}
+    given = {name: RawSetting(setting.default, "default") for name, setting in SETTINGS.items()}
     for _ in range(data.ConsumeIntInRange(1, 4)):
         name = data.PickValueInList(list(SETTINGS))
-        given[name] = Given(data.ConsumeUnicodeNoSurrogates(40), "environment")
+        given[name] = RawSetting(data.ConsumeUnicodeNoSurrogates(40), "environment")
     try:
         settings = resolve(given, _NOW)
     except CleanupError as error:

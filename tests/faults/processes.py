@@ -96,14 +96,14 @@ class Outcome:
         return self.events[-1]
 
 
-class Nursery:
-    """One process that forks the command; see nursery.py."""
+class ForkServer:
+    """One process that forks the command; see fork_server.py."""
 
     def __init__(self, directory: Path, shim: Optional[Path]) -> None:
         self._directory = directory
         preload = {"LD_PRELOAD": str(shim)} if shim else {}
         self._process = subprocess.Popen(
-            [sys.executable, str(_HERE / "nursery.py")],
+            [sys.executable, str(_HERE / "fork_server.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -155,20 +155,20 @@ class Nursery:
         self._process.communicate()
 
 
-class Nurseries:
+class ForkServers:
     """As many as there are processors, each with a directory of its own for one test at a time."""
 
     def __init__(self, directory: Path, shim: Optional[Path]) -> None:
-        self._free: queue.Queue[tuple[Nursery, Path]] = queue.Queue()
+        self._free: queue.Queue[tuple[ForkServer, Path]] = queue.Queue()
         self._all = []
         for number in range(_AT_ONCE):
             place = directory / str(number)
             place.mkdir(parents=True)
-            self._all.append(Nursery(place, shim))
+            self._all.append(ForkServer(place, shim))
             self._free.put((self._all[-1], place))
 
     @contextlib.contextmanager
-    def one(self) -> Iterator[tuple[Nursery, Path]]:
+    def one(self) -> Iterator[tuple[ForkServer, Path]]:
         """Borrow one, with a directory to put files in."""
         found = self._free.get()
         try:
@@ -176,13 +176,15 @@ class Nurseries:
         finally:
             self._free.put(found)
 
-    def each(self, items: Iterable[_Item], trial: Callable[[Nursery, Path, _Item], None]) -> None:
+    def each(
+        self, items: Iterable[_Item], trial: Callable[[ForkServer, Path, _Item], None]
+    ) -> None:
         """Try every item, several at once; raise the first failure, with its item."""
 
         def work(item: _Item) -> None:
-            with self.one() as (nursery, place):
+            with self.one() as (fork_server, place):
                 try:
-                    trial(nursery, place, item)
+                    trial(fork_server, place, item)
                 except Exception as error:
                     error.add_note(f"in the trial {item!r}")
                     raise
@@ -193,8 +195,8 @@ class Nurseries:
 
     def stop(self) -> None:
         """End all."""
-        for nursery in self._all:
-            nursery.stop()
+        for fork_server in self._all:
+            fork_server.stop()
 
 
 def url(path: object) -> str:

@@ -9,8 +9,8 @@ from typing import Callable
 import pytest
 import support
 
-from faults.processes import Nurseries, Outcome, arguments
-from faults.world import NEW, OLD, World, tally, verify
+from faults.processes import ForkServers, Outcome, arguments
+from faults.template import NEW, OLD, DatabaseTemplate, tally, verify
 
 
 @pytest.mark.parametrize("options", [(), ("--batch-seconds=0.05",)], ids=["whole", "batches"])
@@ -18,15 +18,15 @@ from faults.world import NEW, OLD, World, tally, verify
     "prunes", [pytest.param(3, id="some"), pytest.param(50, id="all", marks=pytest.mark.faults)]
 )
 def test_a_writer_at_full_speed(
-    nurseries: Nurseries,
-    world_of: Callable[..., World],
+    fork_servers: ForkServers,
+    template_of: Callable[..., DatabaseTemplate],
     prunes: int,
     options: tuple[str, ...],
 ) -> None:
     """With the busy timeout that Python has by default, through every run."""
-    world = world_of("wal")
-    with nurseries.one() as (nursery, place):
-        path = world.copy(place)
+    template = template_of("wal")
+    with fork_servers.one() as (fork_server, place):
+        path = template.copy(place)
         stop = threading.Event()
         written: list[str] = []
         errors: list[sqlite3.Error] = []
@@ -47,7 +47,7 @@ def test_a_writer_at_full_speed(
         writer.start()
         try:
             for _ in range(prunes):
-                outcome = nursery.run(*arguments(path, *options))
+                outcome = fork_server.run(*arguments(path, *options))
                 tally["faults tried"] += 1
                 assert outcome.status == 0, outcome
                 with support.connected(path) as connection:
@@ -67,10 +67,12 @@ def test_a_writer_at_full_speed(
 
 
 @pytest.mark.parametrize("options", [(), ("--batch-seconds=0.05",)], ids=["whole", "batches"])
-def test_two_runs_at_once(nurseries: Nurseries, world: World, options: tuple[str, ...]) -> None:
+def test_two_runs_at_once(
+    fork_servers: ForkServers, template: DatabaseTemplate, options: tuple[str, ...]
+) -> None:
     """Each row is deleted once, and counted once."""
-    with nurseries.one() as (first, place), nurseries.one() as (second, _):
-        path = world.copy(place)
+    with fork_servers.one() as (first, place), fork_servers.one() as (second, _):
+        path = template.copy(place)
         outcomes: list[Outcome] = []
         threads = [
             threading.Thread(
@@ -83,17 +85,17 @@ def test_two_runs_at_once(nurseries: Nurseries, world: World, options: tuple[str
         for thread in threads:
             thread.join()
     assert [outcome.status for outcome in outcomes] == [0, 0]
-    assert sum(outcome.last["deleted"] for outcome in outcomes) == world.stale
-    assert verify(world, path, None, whole=False) == world.stale
+    assert sum(outcome.last["deleted"] for outcome in outcomes) == template.stale
+    assert verify(template, path, None, whole=False) == template.stale
 
 
 @pytest.mark.parametrize("options", [(), ("--batch-seconds=0.05",)], ids=["whole", "batches"])
 def test_a_migration_during_a_run(
-    nurseries: Nurseries, world: World, tmp_path: Path, options: tuple[str, ...]
+    fork_servers: ForkServers, template: DatabaseTemplate, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     """Both end well: the ledger that is made meanwhile is written or, made too late, left."""
     path = tmp_path / "geo.db"
-    path.write_bytes(world.template.read_bytes())
+    path.write_bytes(template.path.read_bytes())
     with support.connected(path) as connection:
         for name in ("geocache_cleanup_runs", "geocache_cleanup_alembic_version"):
             connection.execute(f"DROP TABLE {name}")
@@ -103,20 +105,22 @@ def test_a_migration_during_a_run(
     def migrate(_pid: int) -> None:
         migrations.append(support.command("migrate", f"--database-url=sqlite:///{path}"))
 
-    with nurseries.one() as (nursery, _):
-        outcome = nursery.run(*arguments(path, *options), during=migrate)
+    with fork_servers.one() as (fork_server, _):
+        outcome = fork_server.run(*arguments(path, *options), during=migrate)
     assert (outcome.status, migrations[0].returncode) == (0, 0), (outcome, migrations)
-    assert outcome.last["deleted"] == world.stale
+    assert outcome.last["deleted"] == template.stale
     recorded = support.fetch(path, "SELECT deleted FROM geocache_cleanup_runs")
-    assert recorded in ([], [world.stale])
+    assert recorded in ([], [template.stale])
     assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]
-    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [world.fresh]
+    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [template.fresh]
 
 
-def test_the_schema_changes_under_batches(nurseries: Nurseries, world: World) -> None:
+def test_the_schema_changes_under_batches(
+    fork_servers: ForkServers, template: DatabaseTemplate
+) -> None:
     """Columns added and indexes rebuilt between batches are no failure."""
-    with nurseries.one() as (nursery, place):
-        path = world.copy(place)
+    with fork_servers.one() as (fork_server, place):
+        path = template.copy(place)
 
         def change(_pid: int) -> None:
             with support.connected(path) as connection:
@@ -124,6 +128,6 @@ def test_the_schema_changes_under_batches(nurseries: Nurseries, world: World) ->
                     connection.execute(f"ALTER TABLE geo_cache ADD COLUMN extra{number} TEXT")
                     connection.execute("REINDEX ix")
 
-        outcome = nursery.run(*arguments(path, "--batch-seconds=0.01"), during=change)
+        outcome = fork_server.run(*arguments(path, "--batch-seconds=0.01"), during=change)
         assert outcome.status == 0, outcome
-        assert verify(world, path, outcome, whole=False) == world.stale
+        assert verify(template, path, outcome, whole=False) == template.stale

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import support
 
-from faults.processes import Action, Fault, Kind, Nurseries, url
-from faults.world import tally
+from faults.processes import Action, Fault, ForkServers, Kind, url
+from faults.template import tally
 
 _YEAR = 366 * 86_400
 
@@ -23,41 +23,41 @@ def recent(tmp_path: Path) -> Path:
     return path
 
 
-def run(nurseries: Nurseries, path: Path, fault: Fault, *options: str) -> tuple[int, set[str]]:
+def run(fork_servers: ForkServers, path: Path, fault: Fault, *options: str) -> tuple[int, set[str]]:
     """Run under a clock; return the status and the rows that are left."""
     tally["faults tried"] += 1
-    with nurseries.one() as (nursery, _):
-        outcome = nursery.run("run", url(path), *options, fault=fault)
+    with fork_servers.one() as (fork_server, _):
+        outcome = fork_server.run("run", url(path), *options, fault=fault)
     assert outcome.hits == (fault.nth > 0), outcome
     assert "traceback" not in outcome.last, outcome
     return outcome.status, set(support.fetch(path, "SELECT ip FROM geo_cache"))
 
 
 @pytest.mark.parametrize("years", [1, 20, 100, 200])
-def test_a_clock_ahead_meets_the_guard(nurseries: Nurseries, recent: Path, years: int) -> None:
+def test_a_clock_ahead_meets_the_guard(fork_servers: ForkServers, recent: Path, years: int) -> None:
     """All rows seem stale: with --max-delete-percent it fails with 65 and deletes nothing."""
     ahead = Fault(clock=(years * _YEAR, 0))
     everything = {"yesterday", "old", "ahead"}
-    assert run(nurseries, recent, ahead, "--max-delete-percent=50") == (65, everything)
+    assert run(fork_servers, recent, ahead, "--max-delete-percent=50") == (65, everything)
     # Without the guard it does what it is told.
-    assert run(nurseries, recent, ahead)[0] == 0
+    assert run(fork_servers, recent, ahead)[0] == 0
 
 
 @pytest.mark.parametrize("years", [1, 20, 56])
-def test_a_clock_behind_deletes_less(nurseries: Nurseries, recent: Path, years: int) -> None:
+def test_a_clock_behind_deletes_less(fork_servers: ForkServers, recent: Path, years: int) -> None:
     """Nothing is stale yet, down to 1970; a row of the future is just fresh."""
-    status, kept = run(nurseries, recent, Fault(clock=(-years * _YEAR, 0)))
+    status, kept = run(fork_servers, recent, Fault(clock=(-years * _YEAR, 0)))
     assert (status, kept) == (0, {"yesterday", "old", "ahead"})
 
 
 @pytest.mark.parametrize("step", [-30 * _YEAR, -3_600, 3_600, 100 * _YEAR])
 @pytest.mark.parametrize("nth", [1, 8, 20])
 def test_a_clock_that_steps_under_way(
-    nurseries: Nurseries, recent: Path, step: int, nth: int
+    fork_servers: ForkServers, recent: Path, step: int, nth: int
 ) -> None:
     """The cutoff is taken once, and waits are measured by a clock that does not step."""
     stepping = Fault(Kind.READ | Kind.WRITE, nth, Action.STEP_CLOCK, part="geo.db", clock=(0, step))
-    assert run(nurseries, recent, stepping, "--timeout=20") == (0, {"yesterday", "ahead"})
+    assert run(fork_servers, recent, stepping, "--timeout=20") == (0, {"yesterday", "ahead"})
 
 
 # Stored text, its zone, and the instant it names, None where it is no time at all.
@@ -80,7 +80,7 @@ _TIMES = [
 
 @pytest.mark.parametrize(("text", "zone", "names"), _TIMES)
 def test_times_that_clocks_hardly_show(
-    nurseries: Nurseries, tmp_path: Path, text: str, zone: str, names: str | None
+    fork_servers: ForkServers, tmp_path: Path, text: str, zone: str, names: str | None
 ) -> None:
     """A second later it is stale, at the second it is not; a leap second is no time and is kept."""
     instant = dt.datetime.fromisoformat(names or "2030-01-01T00:00:00Z")
@@ -88,8 +88,8 @@ def test_times_that_clocks_hardly_show(
     support.make_table(path, [("row", text)])
     for seconds, kept in ((0, {"row"}), (1, {"row"} if names is None else set())):
         before = (instant + dt.timedelta(seconds=seconds)).isoformat()
-        with nurseries.one() as (nursery, _):
-            outcome = nursery.run("run", url(path), f"--before={before}", f"--time-zone={zone}")
+        with fork_servers.one() as (fork_server, _):
+            outcome = fork_server.run("run", url(path), f"--before={before}", f"--time-zone={zone}")
         tally["inputs tried"] += 1
         assert outcome.status == 0, outcome
         assert set(support.fetch(path, "SELECT ip FROM geo_cache")) == kept

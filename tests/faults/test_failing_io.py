@@ -10,8 +10,8 @@ from typing import Callable, Iterator
 import pytest
 import support
 
-from faults.processes import Action, Fault, Kind, Nurseries, Nursery, arguments
-from faults.world import World, verify
+from faults.processes import Action, Fault, ForkServer, ForkServers, Kind, arguments
+from faults.template import DatabaseTemplate, verify
 
 SEED = 6
 _SIZE = {"stale": 300, "fresh": 300}
@@ -36,15 +36,15 @@ def faults(counts: dict[Kind, int], deaths: bool) -> Iterator[Fault]:
                 yield Fault(kind, nth, action, number)
 
 
-def counted(nurseries: Nurseries, world: World, kinds: Kind) -> dict[Kind, int]:
+def counted(fork_servers: ForkServers, template: DatabaseTemplate, kinds: Kind) -> dict[Kind, int]:
     """Return how many calls of each kind an undisturbed run makes."""
     counts = {}
     for kind in kinds:
-        with nurseries.one() as (nursery, place):
-            path = world.copy(place)
-            outcome = nursery.run(*arguments(path), fault=Fault(kind, part=str(place)))
+        with fork_servers.one() as (fork_server, place):
+            path = template.copy(place)
+            outcome = fork_server.run(*arguments(path), fault=Fault(kind, part=str(place)))
             assert outcome.seen, f"the shim sees no {kind.name} of this SQLite"
-            verify(world, path, outcome)
+            verify(template, path, outcome)
             counts[kind] = outcome.seen
     return counts
 
@@ -63,28 +63,30 @@ _HOW_MANY = pytest.mark.parametrize(
 @_HOW_MANY
 @pytest.mark.parametrize("mode", ["wal", "delete"])
 def test_each_call_fails(
-    nurseries: Nurseries, world_of: Callable[..., World], mode: str, some: bool
+    fork_servers: ForkServers, template_of: Callable[..., DatabaseTemplate], mode: str, some: bool
 ) -> None:
     """Once or from then on, wholly or half done: the run ends as documented and loses nothing."""
-    world = world_of(mode, **_SIZE)
+    template = template_of(mode, **_SIZE)
     kinds = Kind.CHANGE | Kind.READ | Kind.OPEN | Kind.LOCK
     if mode == "delete":
         kinds &= ~Kind.TRUNCATE
     ends: Counter[tuple[str, str, int]] = Counter()
     doubts: list[Fault] = []
 
-    def trial(nursery: Nursery, place: Path, fault: Fault) -> None:
-        path = world.copy(place)
+    def trial(fork_server: ForkServer, place: Path, fault: Fault) -> None:
+        path = template.copy(place)
         armed = Fault(fault.kinds, fault.nth, fault.action, fault.number, part=str(place))
-        outcome = nursery.run(*arguments(path, f"--timeout={_TIMEOUT}"), fault=armed)
-        verify(world, path, outcome)
+        outcome = fork_server.run(*arguments(path, f"--timeout={_TIMEOUT}"), fault=armed)
+        verify(template, path, outcome)
         assert outcome.seconds < _TIMEOUT + support.PROMPT
         assert outcome.status in {0, 65, 74, 75}, outcome
         ends[str(fault.kinds.name), errno.errorcode[fault.number], outcome.status] += 1
         if outcome.last["deleted"] is None:
             doubts.append(fault)
 
-    nurseries.each(chosen(faults(counted(nurseries, world, kinds), deaths=False), some), trial)
+    fork_servers.each(
+        chosen(faults(counted(fork_servers, template, kinds), deaths=False), some), trial
+    )
     print(ends, doubts)  # noqa: T201 - on failure
     assert any(status == 74 for _, _, status in ends)
     # Giving up the lock fails, or a sync of the directory, when the rows are gone already.
@@ -94,19 +96,21 @@ def test_each_call_fails(
 @_HOW_MANY
 @pytest.mark.parametrize("mode", ["wal", "delete"])
 def test_death_at_each_change(
-    nurseries: Nurseries, world_of: Callable[..., World], mode: str, some: bool
+    fork_servers: ForkServers, template_of: Callable[..., DatabaseTemplate], mode: str, some: bool
 ) -> None:
     """Killed before, in the middle of and after each write, sync and deletion of a file."""
-    world = world_of(mode, **_SIZE)
+    template = template_of(mode, **_SIZE)
     kinds = Kind.CHANGE if mode == "wal" else Kind.CHANGE & ~Kind.TRUNCATE
     states = set()
 
-    def trial(nursery: Nursery, place: Path, fault: Fault) -> None:
-        path = world.copy(place)
+    def trial(fork_server: ForkServer, place: Path, fault: Fault) -> None:
+        path = template.copy(place)
         armed = Fault(fault.kinds, fault.nth, fault.action, part=str(place))
-        outcome = nursery.run(*arguments(path), fault=armed)
+        outcome = fork_server.run(*arguments(path), fault=armed)
         assert outcome.status == -9
-        states.add(verify(world, path, outcome))
+        states.add(verify(template, path, outcome))
 
-    nurseries.each(chosen(faults(counted(nurseries, world, kinds), deaths=True), some), trial)
-    assert states == {0, world.stale} or some
+    fork_servers.each(
+        chosen(faults(counted(fork_servers, template, kinds), deaths=True), some), trial
+    )
+    assert states == {0, template.stale} or some

@@ -5,10 +5,10 @@ from typing import Any, Callable
 import pytest
 from servers.conftest import database, database_of, is_postgresql, running, text_of
 
-from faults.processes import Nurseries
+from faults.processes import ForkServers
+from faults.template import DOCUMENTED, tally
 from faults.test_input import INJECTIONS
 from faults.test_secrets import leaks
-from faults.world import DOCUMENTED, tally
 
 __all__ = ["database", "database_of", "running"]  # fixtures
 pytestmark = pytest.mark.servers
@@ -25,7 +25,9 @@ def filled(server: Any, database: str) -> str:
 
 
 @pytest.mark.parametrize("option", ["--table", "--time-column", "database", "user"])
-def test_injection_on_servers(nurseries: Nurseries, server: Any, filled: str, option: str) -> None:
+def test_injection_on_servers(
+    fork_servers: ForkServers, server: Any, filled: str, option: str
+) -> None:
     """A name is a name: refused, and both rows are there."""
     url = server.url(filled, tcp=True)
     for text in INJECTIONS:
@@ -36,8 +38,8 @@ def test_injection_on_servers(nurseries: Nurseries, server: Any, filled: str, op
             target = url.set(username=text)
         else:
             options = [f"{option}={text}"]
-        with nurseries.one() as (nursery, _):
-            outcome = nursery.run(
+        with fork_servers.one() as (fork_server, _):
+            outcome = fork_server.run(
                 "run", *options, env={"GEOCACHE_CLEANUP_DATABASE_URL": text_of(target)}
             )
         tally["inputs tried"] += 1
@@ -46,7 +48,7 @@ def test_injection_on_servers(nurseries: Nurseries, server: Any, filled: str, op
         assert server.query("SELECT count(*) FROM geo_cache", filled) == [(2,)]
 
 
-def test_awkward_passwords(nurseries: Nurseries, server: Any, filled: str) -> None:
+def test_awkward_passwords(fork_servers: ForkServers, server: Any, filled: str) -> None:
     """Right, it lets the run in; wrong, it is shown nowhere."""
     password = 'hunter2/:@?#&=+ "\\$`{}[]<>|~^' + "\u00e4"
     make: Callable[[str], str] = "CREATE ROLE odd LOGIN PASSWORD '{}'".format
@@ -63,8 +65,8 @@ def test_awkward_passwords(nurseries: Nurseries, server: Any, filled: str) -> No
         for right in (True, False):
             target = url if right else url.set(password=f"{password}!")
             for command in ("run", "check", "history"):
-                with nurseries.one() as (nursery, _):
-                    outcome = nursery.run(
+                with fork_servers.one() as (fork_server, _):
+                    outcome = fork_server.run(
                         command, env={"GEOCACHE_CLEANUP_DATABASE_URL": text_of(target)}
                     )
                 tally["inputs tried"] += 1

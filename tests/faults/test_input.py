@@ -10,9 +10,9 @@ import support
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faults.processes import Nurseries, arguments
+from faults.processes import ForkServers, arguments
+from faults.template import DOCUMENTED, DatabaseTemplate, tally
 from faults.test_metrics_path import REFUSED, TAKEN, furnish
-from faults.world import DOCUMENTED, World, tally
 
 INJECTIONS = (
     "geo_cache; DROP TABLE geo_cache; --",
@@ -49,20 +49,25 @@ AWKWARD = st.one_of(
 @pytest.mark.parametrize("command", ["run", "check", "migrate"])
 @pytest.mark.parametrize("option", _NAMES)
 def test_injection_on_sqlite(
-    nurseries: Nurseries, world_of: Callable[..., World], option: str, command: str
+    fork_servers: ForkServers,
+    template_of: Callable[..., DatabaseTemplate],
+    option: str,
+    command: str,
 ) -> None:
     """A name is a name, whatever it holds: refused, and no byte of the file changes."""
-    world = world_of("delete", stale=20, fresh=20)
-    with nurseries.one() as (nursery, place):
+    template = template_of("delete", stale=20, fresh=20)
+    with fork_servers.one() as (fork_server, place):
         for text in INJECTIONS:
             if option == "--table" and (command == "migrate" or text == INJECTIONS[-1]):
                 continue  # a table of any name is made; the ledger is a table
-            path = world.copy(place)
-            outcome = nursery.run(command, f"--database-url=sqlite:///{path}", f"{option}={text}")
+            path = template.copy(place)
+            outcome = fork_server.run(
+                command, f"--database-url=sqlite:///{path}", f"{option}={text}"
+            )
             tally["inputs tried"] += 1
             assert outcome.status in _REFUSED, (text, outcome)
             assert "Traceback" not in outcome.errors
-            assert path.read_bytes() == world.template.read_bytes(), text
+            assert path.read_bytes() == template.path.read_bytes(), text
 
 
 # Each in a directory of the trial's own, where they do no harm.
@@ -86,17 +91,20 @@ SETTINGS = st.lists(
 
 @pytest.mark.faults
 def test_settings_of_every_kind(
-    nurseries: Nurseries, world_of: Callable[..., World], memory: Path
+    fork_servers: ForkServers, template_of: Callable[..., DatabaseTemplate], memory: Path
 ) -> None:
     """Any text for any settings, as options and as variables: never 70, nothing changed."""
-    world = world_of("delete", stale=20, fresh=20)
-    before = world.template.read_bytes()
+    template = template_of("delete", stale=20, fresh=20)
+    before = template.path.read_bytes()
 
     @settings(max_examples=700, suppress_health_check=list(HealthCheck), deadline=None)
     @given(SETTINGS, st.booleans())
     def attempt(drawn: dict[str, str], by_option: bool) -> None:
-        with nurseries.one() as (nursery, _), tempfile.TemporaryDirectory(dir=memory) as place:
-            path = world.copy(Path(place))
+        with (
+            fork_servers.one() as (fork_server, _),
+            tempfile.TemporaryDirectory(dir=memory) as place,
+        ):
+            path = template.copy(Path(place))
             furnish(Path(place))
             texts = {name: text.replace("{place}", place) for name, text in drawn.items()}
             options = [f"--{name}={text}" for name, text in texts.items() if by_option]
@@ -105,7 +113,7 @@ def test_settings_of_every_kind(
                 for name, text in texts.items()
                 if not by_option
             }
-            outcome = nursery.run(
+            outcome = fork_server.run(
                 "run", f"--database-url=sqlite:///{path}", *options, env=variables
             )
             tally["inputs tried"] += 1
@@ -120,7 +128,7 @@ def test_settings_of_every_kind(
 
 
 @pytest.mark.faults
-def test_urls_and_credentials_of_every_kind(nurseries: Nurseries, tmp_path: Path) -> None:
+def test_urls_and_credentials_of_every_kind(fork_servers: ForkServers, tmp_path: Path) -> None:
     """Any bytes for a credential, any text for a URL: a documented end."""
     parts = st.tuples(
         st.sampled_from(["sqlite", "postgresql", "mysql", "mariadb", "postgresql+psycopg2", "x"]),
@@ -132,8 +140,8 @@ def test_urls_and_credentials_of_every_kind(nurseries: Nurseries, tmp_path: Path
     @given(st.one_of(parts.map(str.encode), AWKWARD.map(str.encode), st.binary(max_size=200)))
     def attempt(credential: bytes) -> None:
         (tmp_path / "geocache-cleanup.database-url").write_bytes(credential)
-        with nurseries.one() as (nursery, _):
-            outcome = nursery.run(
+        with fork_servers.one() as (fork_server, _):
+            outcome = fork_server.run(
                 "run", "--dry-run", "--timeout=1", env={"CREDENTIALS_DIRECTORY": str(tmp_path)}
             )
         tally["inputs tried"] += 1
@@ -144,7 +152,9 @@ def test_urls_and_credentials_of_every_kind(nurseries: Nurseries, tmp_path: Path
 
 
 @pytest.mark.parametrize("examples", [20, pytest.param(300, marks=pytest.mark.faults)])
-def test_stored_values_of_every_kind(nurseries: Nurseries, tmp_path: Path, examples: int) -> None:
+def test_stored_values_of_every_kind(
+    fork_servers: ForkServers, tmp_path: Path, examples: int
+) -> None:
     """Any value that SQLite stores: done, and whatever is no time or fresh is there afterwards."""
     values = st.one_of(
         AWKWARD, st.binary(max_size=30), st.integers(-(2**63), 2**63 - 1), st.floats(), st.none()
@@ -158,8 +168,8 @@ def test_stored_values_of_every_kind(nurseries: Nurseries, tmp_path: Path, examp
         support.make_table(path, [(str(n), value) for n, value in enumerate(stored)], declared)
         no_times = "SELECT ip FROM geo_cache WHERE typeof(last_seen) IN ('null', 'blob')"
         kept = support.fetch(path, no_times)
-        with nurseries.one() as (nursery, _):
-            outcome = nursery.run(*arguments(path))
+        with fork_servers.one() as (fork_server, _):
+            outcome = fork_server.run(*arguments(path))
         tally["inputs tried"] += len(stored)
         assert outcome.status == 0, outcome
         left = support.fetch(path, "SELECT count(*) FROM geo_cache")[0]

@@ -13,8 +13,8 @@ from typing import Callable, Optional
 import pytest
 import support
 
-from faults.processes import Nurseries, Nursery, Outcome, arguments
-from faults.world import SLOW_OLD, World, some_or, verify
+from faults.processes import ForkServer, ForkServers, Outcome, arguments
+from faults.template import SLOW_OLD, DatabaseTemplate, trials, verify
 
 SEED = 20_260_603
 
@@ -27,68 +27,70 @@ in_both_modes = pytest.mark.parametrize("mode", ["wal", "delete"])
 
 @in_both_ways
 @in_both_modes
-@pytest.mark.parametrize("trials", some_or(8, 150))
+@pytest.mark.parametrize("trials", trials(8, 150))
 def test_kill_at_any_moment(
-    nurseries: Nurseries,
-    world_of: Callable[..., World],
+    fork_servers: ForkServers,
+    template_of: Callable[..., DatabaseTemplate],
     mode: str,
     trials: int,
     options: tuple[str, ...],
 ) -> None:
     """Over the whole length of a run the table and the ledger are as before it or as after it."""
-    world = world_of(mode, stale=6_000, seen=SLOW_OLD)
-    length = typical_seconds(nurseries, world, options)
+    template = template_of(mode, stale=6_000, seen=SLOW_OLD)
+    length = typical_seconds(fork_servers, template, options)
     chance = random.Random(SEED)
     moments = [chance.uniform(0, length * 1.05) for _ in range(trials)]
     states = set()
 
-    def trial(nursery: Nursery, place: Path, moment: float) -> None:
+    def trial(fork_server: ForkServer, place: Path, moment: float) -> None:
         def kill(pid: int) -> None:
             time.sleep(moment)
             os.kill(pid, signal.SIGKILL)
 
-        path = world.copy(place)
-        outcome = nursery.run(*arguments(path, *options), during=kill)
-        states.add((outcome.status, verify(world, path, outcome, whole=not options)))
+        path = template.copy(place)
+        outcome = fork_server.run(*arguments(path, *options), during=kill)
+        states.add((outcome.status, verify(template, path, outcome, whole=not options)))
 
-    nurseries.each(moments, trial)
+    fork_servers.each(moments, trial)
     print(f"seed {SEED}, over {length:.3f} s, states {sorted(states)}")  # noqa: T201 - on failure
     assert (-signal.SIGKILL, 0) in states
 
 
-def typical_seconds(nurseries: Nurseries, world: World, options: tuple[str, ...]) -> float:
+def typical_seconds(
+    fork_servers: ForkServers, template: DatabaseTemplate, options: tuple[str, ...]
+) -> float:
     """Return how long runs take while as many are at work as in the trials."""
     seconds: list[float] = []
 
-    def trial(nursery: Nursery, place: Path, _: int) -> None:
-        path = world.copy(place)
-        outcome = nursery.run(*arguments(path, *options))
-        assert verify(world, path, outcome, whole=not options) == world.stale
+    def trial(fork_server: ForkServer, place: Path, _: int) -> None:
+        path = template.copy(place)
+        outcome = fork_server.run(*arguments(path, *options))
+        assert verify(template, path, outcome, whole=not options) == template.stale
         seconds.append(outcome.seconds)
 
-    nurseries.each(range(6), trial)
+    fork_servers.each(range(6), trial)
     return sorted(seconds)[3]
 
 
 @in_both_ways
 @in_both_modes
-@pytest.mark.parametrize("trials", some_or(4, 30))
+@pytest.mark.parametrize("trials", trials(4, 30))
 def test_kill_from_the_start(
     tmp_path: Path,
-    world_of: Callable[..., World],
+    template_of: Callable[..., DatabaseTemplate],
     mode: str,
     trials: int,
     options: tuple[str, ...],
 ) -> None:
     """A process of its own, on a disk: while Python starts, imports, works and ends."""
-    world = world_of(mode, stale=6_000, seen=SLOW_OLD)
+    template = template_of(mode, stale=6_000, seen=SLOW_OLD)
     states = set()
 
     def trial(moment: Optional[float]) -> float:
         with tempfile.TemporaryDirectory(dir=tmp_path) as place:
-            path = world.copy(Path(place))
+            path = template.copy(Path(place))
             outcome = execute(path, options, moment)
-            states.add((outcome.status, verify(world, path, outcome, whole=not options)))
+            states.add((outcome.status, verify(template, path, outcome, whole=not options)))
             return outcome.seconds
 
     chance = random.Random(SEED)
@@ -96,7 +98,7 @@ def test_kill_from_the_start(
         length = max(pool.map(trial, [None, None]))
         list(pool.map(trial, [chance.uniform(0, length * 1.1) for _ in range(trials)]))
     print(f"seed {SEED}, over {length:.3f} s, states {sorted(states)}")  # noqa: T201 - on failure
-    assert states >= {(0, world.stale), (-signal.SIGKILL, 0)}
+    assert states >= {(0, template.stale), (-signal.SIGKILL, 0)}
 
 
 def execute(path: Path, options: tuple[str, ...], moment: Optional[float]) -> Outcome:

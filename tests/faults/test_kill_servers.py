@@ -10,8 +10,8 @@ import pytest
 from servers.conftest import database, database_of, is_postgresql, running, text_of
 from servers.private_server import wait_until
 
-from faults.processes import Nurseries, Outcome
-from faults.world import RAN, some_or, tally
+from faults.processes import ForkServers, Outcome
+from faults.template import RAN, tally, trials
 
 __all__ = ["database", "database_of", "running"]  # fixtures
 SEED = 20_260_604
@@ -24,7 +24,7 @@ in_both_ways = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def filled(server: Any, database: str, nurseries: Nurseries) -> str:
+def filled(server: Any, database: str, fork_servers: ForkServers) -> str:
     """Return a database of app's with a ledger, and what the table is filled from."""
     for table in ("geo_cache", "master"):
         server.query(f"CREATE TABLE {table} (ip VARCHAR(40) PRIMARY KEY, last_seen DATE)", database)
@@ -35,8 +35,8 @@ def filled(server: Any, database: str, nurseries: Nurseries) -> str:
         server.query(
             f"INSERT INTO master SELECT concat('{ip}', seq), '{seen}' FROM {numbers}", database
         )
-    with nurseries.one() as (nursery, _):
-        assert nursery.run("migrate", env=settings(server, database)).status == 0
+    with fork_servers.one() as (fork_server, _):
+        assert fork_server.run("migrate", env=settings(server, database)).status == 0
     return database
 
 
@@ -92,26 +92,26 @@ def sessions(server: Any, database: str) -> int:
 
 
 def typical_seconds(
-    nurseries: Nurseries, server: Any, database: str, options: Sequence[str]
+    fork_servers: ForkServers, server: Any, database: str, options: Sequence[str]
 ) -> float:
     """Return how long an undisturbed run takes."""
     seconds = []
     for _ in range(3):
         refill(server, database)
-        with nurseries.one() as (nursery, _place):
-            outcome = nursery.run("run", BEFORE, *options, env=settings(server, database))
+        with fork_servers.one() as (fork_server, _place):
+            outcome = fork_server.run("run", BEFORE, *options, env=settings(server, database))
         assert verify(server, database, outcome, whole=not options) == ROWS
         seconds.append(outcome.seconds)
     return sorted(seconds)[1]
 
 
 @in_both_ways
-@pytest.mark.parametrize("trials", some_or(3, 40))
+@pytest.mark.parametrize("trials", trials(3, 40))
 def test_kill_at_any_moment(
-    nurseries: Nurseries, server: Any, filled: str, trials: int, options: Sequence[str]
+    fork_servers: ForkServers, server: Any, filled: str, trials: int, options: Sequence[str]
 ) -> None:
     """The server undoes what the run had not committed, and nothing else."""
-    length = typical_seconds(nurseries, server, filled, options)
+    length = typical_seconds(fork_servers, server, filled, options)
     chance = random.Random(SEED)
     states = set()
     for _ in range(trials):
@@ -122,8 +122,8 @@ def test_kill_at_any_moment(
             os.kill(pid, signal.SIGKILL)
 
         refill(server, filled)
-        with nurseries.one() as (nursery, _place):
-            outcome = nursery.run(
+        with fork_servers.one() as (fork_server, _place):
+            outcome = fork_server.run(
                 "run", BEFORE, *options, env=settings(server, filled), during=kill
             )
         states.add((outcome.status, verify(server, filled, outcome, whole=not options)))
@@ -134,10 +134,10 @@ def test_kill_at_any_moment(
 @in_both_ways
 @pytest.mark.parametrize("trials", [pytest.param(6, id="all", marks=pytest.mark.faults)])
 def test_a_server_killed_at_any_moment(
-    nurseries: Nurseries, server: Any, filled: str, trials: int, options: Sequence[str]
+    fork_servers: ForkServers, server: Any, filled: str, trials: int, options: Sequence[str]
 ) -> None:
     """After its recovery all is as before the run or as after it; the run says 69, or succeeded."""
-    length = typical_seconds(nurseries, server, filled, options)
+    length = typical_seconds(fork_servers, server, filled, options)
     chance = random.Random(SEED)
     for _ in range(trials):
         moment = chance.uniform(length * 0.2, length)
@@ -147,8 +147,8 @@ def test_a_server_killed_at_any_moment(
             server.stop(signal.SIGKILL)
 
         refill(server, filled)
-        with nurseries.one() as (nursery, _place):
-            outcome = nursery.run(
+        with fork_servers.one() as (fork_server, _place):
+            outcome = fork_server.run(
                 "run", BEFORE, *options, env=settings(server, filled), during=kill
             )
         server.start()

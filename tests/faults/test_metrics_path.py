@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from faults.processes import Nurseries, Outcome, arguments
-from faults.world import World, one_event, verify
+from faults.processes import ForkServers, Outcome, arguments
+from faults.template import DatabaseTemplate, one_event, verify
 
 # Beside the database: itself, what SQLite makes there, links, what is no file, or in no directory.
 REFUSED = (
@@ -28,45 +28,49 @@ def furnish(place: Path) -> None:
     (place / "loop").symlink_to("loop")
 
 
-def run(nurseries: Nurseries, path: Path, name: str) -> Outcome:
+def run(fork_servers: ForkServers, path: Path, name: str) -> Outcome:
     """Run with the metrics beside the database."""
-    with nurseries.one() as (nursery, _):
-        return nursery.run(
+    with fork_servers.one() as (fork_server, _):
+        return fork_server.run(
             *arguments(path, "--reclaim=yes", f"--metrics-file={path.parent}/{name}")
         )
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_no_metrics_file(
-    nurseries: Nurseries, world: World, tmp_path: Path, name: str
+    fork_servers: ForkServers, template: DatabaseTemplate, tmp_path: Path, name: str
 ) -> None:
     """Refused before the run, in which case nothing at all changes."""
-    path = world.copy(tmp_path)
+    path = template.copy(tmp_path)
     furnish(tmp_path)
     names = sorted(os.listdir(tmp_path))
-    outcome = run(nurseries, path, name)
+    outcome = run(fork_servers, path, name)
     assert one_event(outcome)["exit_status"] == 78, outcome
     assert "metrics" in outcome.last["reason"]
     assert sorted(os.listdir(tmp_path)) == names
-    assert path.read_bytes() == world.template.read_bytes()
-    assert verify(world, path, outcome) == 0
+    assert path.read_bytes() == template.path.read_bytes()
+    assert verify(template, path, outcome) == 0
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_awkward_names(nurseries: Nurseries, world: World, tmp_path: Path, name: str) -> None:
+def test_awkward_names(
+    fork_servers: ForkServers, template: DatabaseTemplate, tmp_path: Path, name: str
+) -> None:
     """They are names of files."""
-    path = world.copy(tmp_path)
+    path = template.copy(tmp_path)
     furnish(tmp_path)
-    outcome = run(nurseries, path, name)
+    outcome = run(fork_servers, path, name)
     assert "metrics_problem" not in outcome.events[1], outcome
     assert (tmp_path / name).read_text().startswith("# HELP geocache_cleanup_")
-    assert verify(world, path, outcome) == world.stale
+    assert verify(template, path, outcome) == template.stale
 
 
-def test_a_name_that_is_too_long(nurseries: Nurseries, world: World, tmp_path: Path) -> None:
+def test_a_name_that_is_too_long(
+    fork_servers: ForkServers, template: DatabaseTemplate, tmp_path: Path
+) -> None:
     """It is noticed when the file is written: the run is done, and no other file is left."""
-    path = world.copy(tmp_path)
-    outcome = run(nurseries, path, "x" * 256)
+    path = template.copy(tmp_path)
+    outcome = run(fork_servers, path, "x" * 256)
     assert "metrics_problem" in outcome.events[1], outcome
     assert not list(tmp_path.glob(".geocache*"))
-    assert verify(world, path, outcome) == world.stale
+    assert verify(template, path, outcome) == template.stale

@@ -12,8 +12,8 @@ from typing import Callable, Iterable, Iterator, Sequence
 import pytest
 
 from faults.disks import Disk
-from faults.processes import Action, Fault, Kind, Nurseries, Nursery, Outcome, arguments
-from faults.world import SLOW_OLD, World, some_or, verify
+from faults.processes import Action, Fault, ForkServer, ForkServers, Kind, Outcome, arguments
+from faults.template import SLOW_OLD, DatabaseTemplate, trials, verify
 
 SEED = 20_260_606
 _BYTES = 32 << 20
@@ -26,19 +26,19 @@ in_all_ways = pytest.mark.parametrize(
 )
 
 
-# A nursery, its disk, the database there and what is to be tried: how the run ended.
-Run = Callable[[Nursery, Disk, Path, float], Outcome]
+# A fork server, its disk, the database there and what is to be tried: how the run ended.
+Run = Callable[[ForkServer, Disk, Path, float], Outcome]
 
 
 class Machine:
-    """What has disks that lose their power, one for each nursery."""
+    """What has disks that lose their power, one for each fork server."""
 
-    def __init__(self, nurseries: Nurseries) -> None:
-        self._nurseries = nurseries
+    def __init__(self, fork_servers: ForkServers) -> None:
+        self._nurseries = fork_servers
         self._disks: dict[Path, Disk] = {}
 
     def each(
-        self, world: World, items: Iterable[float], run: Run, *, whole: bool
+        self, template: DatabaseTemplate, items: Iterable[float], run: Run, *, whole: bool
     ) -> set[tuple[int, int]]:
         """Run with each item, cut the power at the latest then, and verify what comes back.
 
@@ -46,17 +46,17 @@ class Machine:
         """
         states = set()
 
-        def trial(nursery: Nursery, place: Path, item: float) -> None:
+        def trial(fork_server: ForkServer, place: Path, item: float) -> None:
             disk = self._disk(place)
-            path = world.copy(disk.place)
+            path = template.copy(disk.place)
             disk.sync()
-            outcome = run(nursery, disk, path, item)
+            outcome = run(fork_server, disk, path, item)
             disk.cut_power()
             disk.power_up()
-            gone = verify(world, path, outcome, whole=whole)
+            gone = verify(template, path, outcome, whole=whole)
             # SQLite may take a read error for damage.
             assert outcome.status in {-signal.SIGKILL, 0, 65, 74}, outcome
-            assert outcome.status or gone == world.stale
+            assert outcome.status or gone == template.stale
             states.add((outcome.status, gone))
 
         self._nurseries.each(items, trial)
@@ -75,26 +75,30 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def machine(nurseries: Nurseries) -> Iterator[Machine]:
+def machine(fork_servers: ForkServers) -> Iterator[Machine]:
     """Return what the trials are made on."""
-    machine = Machine(nurseries)
+    machine = Machine(fork_servers)
     yield machine
     machine.stop()
 
 
 @in_all_ways
-@pytest.mark.parametrize("trials", some_or(2, 6))
+@pytest.mark.parametrize("trials", trials(2, 6))
 def test_right_after_a_run(
-    machine: Machine, world_of: Callable[..., World], trials: int, mode: str, options: list[str]
+    machine: Machine,
+    template_of: Callable[..., DatabaseTemplate],
+    trials: int,
+    mode: str,
+    options: list[str],
 ) -> None:
     """What a run has told as done is done."""
-    world = world_of(mode, **_SMALL)
+    template = template_of(mode, **_SMALL)
 
-    def run(nursery: Nursery, _disk: Disk, path: Path, _: float) -> Outcome:
-        return nursery.run(*arguments(path, *options))
+    def run(fork_server: ForkServer, _disk: Disk, path: Path, _: float) -> Outcome:
+        return fork_server.run(*arguments(path, *options))
 
-    states = machine.each(world, [0] * trials, run, whole=not options)
-    assert states == {(0, world.stale)}
+    states = machine.each(template, [0] * trials, run, whole=not options)
+    assert states == {(0, template.stale)}
 
 
 def _cut_power(disk: Disk, pid: int, then: signal.Signals) -> None:
@@ -112,20 +116,24 @@ def _wait_for_stop(pid: int) -> None:
 
 
 @in_all_ways
-@pytest.mark.parametrize("trials", some_or(4, 40))
+@pytest.mark.parametrize("trials", trials(4, 40))
 def test_at_any_moment(
-    machine: Machine, world_of: Callable[..., World], trials: int, mode: str, options: list[str]
+    machine: Machine,
+    template_of: Callable[..., DatabaseTemplate],
+    trials: int,
+    mode: str,
+    options: list[str],
 ) -> None:
     """As before the run or as after it; half of the runs live on to see that the disk is gone.
 
     A sync that is under way as the power fails returns to nobody. The kernel's shutdown lets it
     return, and often without an error, though nothing was written: no run may hear of that one.
     """
-    world = world_of(mode, stale=4_000, fresh=1_000, seen=SLOW_OLD)
+    template = template_of(mode, stale=4_000, fresh=1_000, seen=SLOW_OLD)
     lengths: list[float] = []
     chance = random.Random(SEED)
 
-    def run(nursery: Nursery, disk: Disk, path: Path, share: float) -> Outcome:
+    def run(fork_server: ForkServer, disk: Disk, path: Path, share: float) -> Outcome:
         def cut(pid: int) -> None:
             lives_on = chance.random() < 0.5
             time.sleep(share * lengths[0])
@@ -134,35 +142,45 @@ def test_at_any_moment(
                 _wait_for_stop(pid)
             _cut_power(disk, pid, signal.SIGCONT if lives_on else signal.SIGKILL)
 
-        return nursery.run(*arguments(path, *options), during=cut)
+        return fork_server.run(*arguments(path, *options), during=cut)
 
-    def undisturbed(nursery: Nursery, _disk: Disk, path: Path, _: float) -> Outcome:
-        outcome = nursery.run(*arguments(path, *options))
+    def undisturbed(fork_server: ForkServer, _disk: Disk, path: Path, _: float) -> Outcome:
+        outcome = fork_server.run(*arguments(path, *options))
         lengths.append(outcome.seconds)
         return outcome
 
-    machine.each(world, [0] * 4, undisturbed, whole=not options)
+    machine.each(template, [0] * 4, undisturbed, whole=not options)
     lengths.sort()
     shares = [chance.uniform(0, 1.2) for _ in range(trials)]
-    states = machine.each(world, shares, run, whole=not options)
+    states = machine.each(template, shares, run, whole=not options)
     assert any(status for status, _ in states)
 
 
 @in_all_ways
-@pytest.mark.parametrize("trials", some_or(4, 40))
+@pytest.mark.parametrize("trials", trials(4, 40))
 def test_at_any_change(
-    machine: Machine, world_of: Callable[..., World], trials: int, mode: str, options: list[str]
+    machine: Machine,
+    template_of: Callable[..., DatabaseTemplate],
+    trials: int,
+    mode: str,
+    options: list[str],
 ) -> None:
     """Just before a write, a sync or a deletion of a file, of which the run learns."""
-    world = world_of(mode, **_SMALL)
-    states = _at_calls(machine, world, trials, Fault(Kind.CHANGE, action=Action.CUT_POWER), options)
+    template = template_of(mode, **_SMALL)
+    states = _at_calls(
+        machine, template, trials, Fault(Kind.CHANGE, action=Action.CUT_POWER), options
+    )
     assert 74 in {status for status, _ in states}
 
 
 @in_all_ways
-@pytest.mark.parametrize("trials", some_or(4, 40))
+@pytest.mark.parametrize("trials", trials(4, 40))
 def test_in_the_middle_of_a_sync(
-    machine: Machine, world_of: Callable[..., World], trials: int, mode: str, options: list[str]
+    machine: Machine,
+    template_of: Callable[..., DatabaseTemplate],
+    trials: int,
+    mode: str,
+    options: list[str],
 ) -> None:
     """Of a file or a directory; no run hears how that one ended."""
     chance = random.Random(SEED)
@@ -174,14 +192,16 @@ def test_in_the_middle_of_a_sync(
         os.kill(pid, signal.SIGSTOP)
         _cut_power(disk, pid, signal.SIGKILL)
 
-    world = world_of(mode, **_SMALL)
-    states = _at_calls(machine, world, trials, Fault(Kind.SYNC, action=Action.STOP), options, cut)
+    template = template_of(mode, **_SMALL)
+    states = _at_calls(
+        machine, template, trials, Fault(Kind.SYNC, action=Action.STOP), options, cut
+    )
     assert -signal.SIGKILL in {status for status, _ in states}
 
 
 def _at_calls(
     machine: Machine,
-    world: World,
+    template: DatabaseTemplate,
     trials: int,
     fault: Fault,
     options: Sequence[str],
@@ -190,14 +210,14 @@ def _at_calls(
     """Try the fault at calls of its kind that are chosen at random among those of a whole run."""
     seen: list[int] = []
 
-    def run(nursery: Nursery, disk: Disk, path: Path, share: float) -> Outcome:
+    def run(fork_server: ForkServer, disk: Disk, path: Path, share: float) -> Outcome:
         nth = 1 + int(share * seen[0]) if seen else 0
         at_nth = dataclasses.replace(fault, nth=nth, part=str(disk.place))
         of_disk = partial(during, disk)
-        outcome = nursery.run(*arguments(path, *options), fault=at_nth, during=of_disk)
+        outcome = fork_server.run(*arguments(path, *options), fault=at_nth, during=of_disk)
         seen.append(outcome.seen)
         return outcome
 
-    machine.each(world, [0], run, whole=not options)
+    machine.each(template, [0], run, whole=not options)
     chance = random.Random(SEED)
-    return machine.each(world, [chance.random() for _ in range(trials)], run, whole=not options)
+    return machine.each(template, [chance.random() for _ in range(trials)], run, whole=not options)

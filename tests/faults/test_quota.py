@@ -11,8 +11,8 @@ import pytest
 import support
 
 from faults.disks import Disk
-from faults.processes import Nurseries, arguments
-from faults.world import World, some_or, verify
+from faults.processes import ForkServers, arguments
+from faults.template import DatabaseTemplate, trials, verify
 
 _BYTES = 256 << 20
 _TIMEOUT = 10
@@ -58,27 +58,27 @@ def quota_disk(memory: Path) -> Iterator[QuotaDisk]:
 
 @pytest.mark.parametrize("options", [(), ("--batch-seconds=0.01",)], ids=["whole", "batches"])
 @pytest.mark.parametrize("mode", ["wal", "delete"])
-@pytest.mark.parametrize("steps", some_or(3, 20))
+@pytest.mark.parametrize("steps", trials(3, 20))
 def test_the_quota_is_used_up(
-    nurseries: Nurseries, quota_disk: QuotaDisk, world_of: Callable[..., World],
+    fork_servers: ForkServers, quota_disk: QuotaDisk, template_of: Callable[..., DatabaseTemplate],
     mode: str, options: Sequence[str], steps: int,
 ) -> None:  # fmt: skip
     """Whatever room is left, the run succeeds or fails with 74, in time; nothing is lost."""
-    world = world_of(mode, stale=1_000, fresh=1_000)
-    most = world.template.stat().st_size * 5
+    template = template_of(mode, stale=1_000, fresh=1_000)
+    most = template.path.stat().st_size * 5
     ends: Counter[int] = Counter()
     for step in range(steps):
-        path = world.copy(quota_disk.place)
+        path = template.copy(quota_disk.place)
         quota_disk.limit(most * step // (steps - 1))
-        with nurseries.one() as (nursery, _):
-            outcome = nursery.run(*arguments(path, *options, f"--timeout={_TIMEOUT}"))
+        with fork_servers.one() as (fork_server, _):
+            outcome = fork_server.run(*arguments(path, *options, f"--timeout={_TIMEOUT}"))
         quota_disk.lift()
         # The index of a write-ahead log is mapped into memory: where the kernel has no room for
         # a page of that, it can only say so by a signal.
         assert outcome.status in ({0, 74, -signal.SIGBUS} if mode == "wal" else {0, 74}), outcome
         assert outcome.seconds < _TIMEOUT + support.PROMPT
-        gone = verify(world, path, outcome, whole=not options)
-        assert outcome.status or gone == world.stale
+        gone = verify(template, path, outcome, whole=not options)
+        assert outcome.status or gone == template.stale
         ends[outcome.status] += 1
     print(ends)  # noqa: T201 - on failure
     assert set(ends) >= {0, 74}

@@ -14,8 +14,8 @@ from typing import Iterator
 import pytest
 import support
 
-from faults.processes import Fault, Kind, Nurseries, Outcome
-from faults.world import DOCUMENTED, tally
+from faults.processes import Fault, ForkServers, Kind, Outcome
+from faults.template import DOCUMENTED, tally
 
 SEED = 20_260_607
 PASSWORD = "hunter2/:@?#%&=+ '\"\\$`{}[]<>|~^\u00e4\u2603"  # noqa: S105 - the one to look for
@@ -71,7 +71,7 @@ def given(url: str, source: str, directory: Path) -> tuple[list[str], dict[str, 
 
 
 @pytest.mark.parametrize("some", [True, pytest.param(False, marks=pytest.mark.faults)])
-def test_every_failure_of_every_url(nurseries: Nurseries, tmp_path: Path, some: bool) -> None:
+def test_every_failure_of_every_url(fork_servers: ForkServers, tmp_path: Path, some: bool) -> None:
     """Each command, each source, each log format: a documented end that shows no secret."""
     commands = ("run", "check", "history", "migrate")
     trials = list(itertools.product(urls(), _SOURCES, commands, ("json", "text")))
@@ -79,8 +79,8 @@ def test_every_failure_of_every_url(nurseries: Nurseries, tmp_path: Path, some: 
         if some and number % 29:
             continue
         arguments, environment = given(url, source, tmp_path)
-        with nurseries.one() as (nursery, _):
-            outcome = nursery.run(
+        with fork_servers.one() as (fork_server, _):
+            outcome = fork_server.run(
                 command, "--timeout=2", f"--log-format={form}", *arguments, env=environment
             )
         tally["inputs tried"] += 1
@@ -99,7 +99,7 @@ def answer(listener: socket.socket, greetings: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("driver", ["postgresql+psycopg2", "mysql+pymysql", "mysql+mysqldb"])
-def test_servers_that_talk_nonsense(nurseries: Nurseries, driver: str) -> None:
+def test_servers_that_talk_nonsense(fork_servers: ForkServers, driver: str) -> None:
     """Whatever bytes answer, even the password itself, the end is documented and silent."""
     mysql = b"\x4a\x00\x00\x00\x0a5.5.5\x00" + bytes(70)
     echo = b"E" + (len(PASSWORD.encode()) + 40).to_bytes(4, "big") + (
@@ -120,8 +120,8 @@ def test_servers_that_talk_nonsense(nurseries: Nurseries, driver: str) -> None:
         threading.Thread(target=answer, args=(listener, greetings * 3), daemon=True).start()
         url = f"{driver}://user:{_QUOTED}@127.0.0.1:{listener.getsockname()[1]}/db"
         for _ in greetings:
-            with nurseries.one() as (nursery, _place):
-                outcome = nursery.run(
+            with fork_servers.one() as (fork_server, _place):
+                outcome = fork_server.run(
                     "run", "--timeout=3", env={"GEOCACHE_CLEANUP_DATABASE_URL": url}
                 )
             tally["faults tried"] += 1
@@ -161,12 +161,12 @@ def test_the_units_allow_no_core_dump() -> None:
         assert "LimitCORE=0" in unit.read_text(), unit
 
 
-def test_a_bug_would_show_no_secret(nurseries: Nurseries) -> None:
+def test_a_bug_would_show_no_secret(fork_servers: ForkServers) -> None:
     """Even where a system call fails that never does, the event has no secret."""
     url = f"mysql+pymysql://user:{_QUOTED}@127.0.0.1:1/db?ssl_ca=/nowhere/{_QUOTED}"
     for nth in range(1, 30):
-        with nurseries.one() as (nursery, _):
-            outcome = nursery.run(
+        with fork_servers.one() as (fork_server, _):
+            outcome = fork_server.run(
                 "run", "--timeout=2", env={"GEOCACHE_CLEANUP_DATABASE_URL": url},
                 fault=Fault(Kind.OPEN, nth, part="/"),
             )  # fmt: skip

@@ -13,8 +13,8 @@ from typing import Callable, Iterator, Optional
 import pytest
 import support
 
-from faults.processes import Action, Fault, Kind, Nurseries, Nursery, arguments, url
-from faults.world import FAILED, NEW, RAN, World, one_event, some_or, tally, verify
+from faults.processes import Action, Fault, ForkServer, ForkServers, Kind, arguments, url
+from faults.template import FAILED, NEW, RAN, DatabaseTemplate, one_event, tally, trials, verify
 
 SEED = 20_260_605
 _SMALL = {"stale": 600, "fresh": 600}
@@ -47,62 +47,65 @@ def fill(place: Path, room: int) -> Path:
     return ballast
 
 
-@pytest.mark.parametrize("steps", some_or(3, 40))
+@pytest.mark.parametrize("steps", trials(3, 40))
 def test_a_disk_that_fills_up_at_each_stage(
-    nurseries: Nurseries, small_disk: Callable[[str], Path], world: World, steps: int
+    fork_servers: ForkServers,
+    small_disk: Callable[[str], Path],
+    template: DatabaseTemplate,
+    steps: int,
 ) -> None:
     """Whatever room is left, the run succeeds or fails with 74; nothing is lost."""
     disk = small_disk("size=4m")
     ends = set()
     for step in range(steps):
-        path = world.copy(disk)
+        path = template.copy(disk)
         ballast = fill(disk, step * (700_000 // steps) // 4096 * 4096)
-        with nurseries.one() as (nursery, _):
-            outcome = nursery.run(*arguments(path))
+        with fork_servers.one() as (fork_server, _):
+            outcome = fork_server.run(*arguments(path))
         assert outcome.status in {0, 74}, outcome
         ends.add(outcome.status)
         ballast.unlink()
-        assert (verify(world, path, outcome) == 0) == (outcome.status == 74)
+        assert (verify(template, path, outcome) == 0) == (outcome.status == 74)
     assert ends >= {74}
 
 
 def test_a_disk_without_inodes(
-    nurseries: Nurseries, small_disk: Callable[[str], Path], world: World
+    fork_servers: ForkServers, small_disk: Callable[[str], Path], template: DatabaseTemplate
 ) -> None:
     """No journal can be made beside the file: 74, as that may pass."""
     disk = small_disk("size=8m,nr_inodes=3")
-    path = world.copy(disk)
+    path = template.copy(disk)
     (disk / "last").touch()
-    with nurseries.one() as (nursery, _):
-        outcome = nursery.run(*arguments(path))
+    with fork_servers.one() as (fork_server, _):
+        outcome = fork_server.run(*arguments(path))
     (disk / "last").unlink()
     subprocess.run(["mount", "-o", "remount,nr_inodes=0", disk], check=True)
     assert one_event(outcome)["exit_status"] == 74, outcome
-    verify(world, path, outcome)
+    verify(template, path, outcome)
 
 
 def test_a_read_only_remount(
-    nurseries: Nurseries, small_disk: Callable[[str], Path], world: World
+    fork_servers: ForkServers, small_disk: Callable[[str], Path], template: DatabaseTemplate
 ) -> None:
     """What the kernel does to a failing disk: 74, and the run after the repair succeeds."""
     disk = small_disk("size=8m")
-    path = world.copy(disk)
+    path = template.copy(disk)
     for options, status in (("remount,ro", 74), ("remount,rw", 0)):
         subprocess.run(["mount", "-o", options, disk], check=True)
-        with nurseries.one() as (nursery, _):
-            outcome = nursery.run(*arguments(path))
+        with fork_servers.one() as (fork_server, _):
+            outcome = fork_server.run(*arguments(path))
         assert outcome.status == status, outcome
-    verify(world, path, outcome)
+    verify(template, path, outcome)
 
 
 @pytest.mark.parametrize("what", ["replaced", "deleted"])
 def test_the_file_is_replaced_or_deleted_under_way(
-    nurseries: Nurseries, world: World, what: str
+    fork_servers: ForkServers, template: DatabaseTemplate, what: str
 ) -> None:
     """The run ends as documented, and never writes to the file that came instead."""
-    with nurseries.one() as (nursery, place):
-        path = world.copy(place)
-        other = world.copy(place, "other.db")
+    with fork_servers.one() as (fork_server, place):
+        path = template.copy(place)
+        other = template.copy(place, "other.db")
         before = other.read_bytes()
 
         def intervene(pid: int) -> None:
@@ -116,7 +119,7 @@ def test_the_file_is_replaced_or_deleted_under_way(
 
         with support.connected(path) as application:
             application.execute("BEGIN IMMEDIATE")
-            outcome = nursery.run(*arguments(path, "--timeout=20"), during=intervene)
+            outcome = fork_server.run(*arguments(path, "--timeout=20"), during=intervene)
         tally["faults tried"] += 1
         assert outcome.status in {0, 66, 74, 75}, outcome
         assert "traceback" not in outcome.last
@@ -125,8 +128,8 @@ def test_the_file_is_replaced_or_deleted_under_way(
             # Whoever replaces a file has to remove the log of the old one, as SQLite's manual says.
             for suffix in ("-wal", "-shm"):
                 Path(f"{path}{suffix}").unlink(missing_ok=True)
-            after = nursery.run(*arguments(path))
-            assert (after.status, verify(world, path, after)) == (0, world.stale)
+            after = fork_server.run(*arguments(path))
+            assert (after.status, verify(template, path, after)) == (0, template.stale)
 
 
 def files_of(pid: int) -> set[str]:
@@ -139,24 +142,24 @@ def files_of(pid: int) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("trials", some_or(15, 500))
+@pytest.mark.parametrize("trials", trials(15, 500))
 def test_damage_at_random_places(
-    nurseries: Nurseries, world_of: Callable[..., World], trials: int
+    fork_servers: ForkServers, template_of: Callable[..., DatabaseTemplate], trials: int
 ) -> None:
     """Random bytes over a random place: done or 65, within the time, and never 70."""
-    world = world_of("delete", **_SMALL)
+    template = template_of("delete", **_SMALL)
     chance = random.Random(SEED)
-    size = world.template.stat().st_size
+    size = template.path.stat().st_size
     ends: set[int] = set()
 
-    def trial(nursery: Nursery, place: Path, wound: tuple[int, bytes]) -> None:
-        path = world.copy(place)
+    def trial(fork_server: ForkServer, place: Path, wound: tuple[int, bytes]) -> None:
+        path = template.copy(place)
         with path.open("r+b") as file:
             file.seek(wound[0])
             file.write(wound[1])
         tally["faults tried"] += 1
         kept = fresh_rows(path)
-        outcome = nursery.run(*arguments(path, f"--timeout={_TIMEOUT}"))
+        outcome = fork_server.run(*arguments(path, f"--timeout={_TIMEOUT}"))
         assert outcome.seconds < _TIMEOUT + support.PROMPT
         # 78 where it is the text of the schema that is damaged, 74 where a page is beyond the end.
         assert outcome.status in {0, 65, 74, 78}, outcome
@@ -164,7 +167,7 @@ def test_damage_at_random_places(
         ends.add(outcome.status)
         assert kept is None or fresh_rows(path) == kept
 
-    nurseries.each(
+    fork_servers.each(
         [
             (chance.randrange(0, size - 64), chance.randbytes(chance.choice([1, 4, 16, 64])))
             for _ in range(trials)
@@ -188,74 +191,76 @@ def fresh_rows(path: Path) -> Optional[set[str]]:
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
 def test_what_a_crashed_writer_left(
-    nurseries: Nurseries, world_of: Callable[..., World], mode: str
+    fork_servers: ForkServers, template_of: Callable[..., DatabaseTemplate], mode: str
 ) -> None:
     """A hot journal, or a log without its index: the run recovers it, then prunes."""
-    world = world_of(mode, **_SMALL)
-    with nurseries.one() as (nursery, place):
-        path = world.copy(place)
+    template = template_of(mode, **_SMALL)
+    with fork_servers.one() as (fork_server, place):
+        path = template.copy(place)
         # The last change to the file, after which an undisturbed run would be committed.
         kind, nth = (Kind.UNLINK, 1) if mode == "delete" else (Kind.SYNC, 2)
         crash = Fault(kind, nth, Action.DIE_BEFORE, part=str(place))
-        assert nursery.run(*arguments(path), fault=crash).status == -9
+        assert fork_server.run(*arguments(path), fault=crash).status == -9
         suffix = "-journal" if mode == "delete" else "-wal"
         assert os.path.getsize(f"{path}{suffix}")
-        outcome = nursery.run(*arguments(path))
+        outcome = fork_server.run(*arguments(path))
         assert outcome.status == 0, outcome
         assert outcome.last["event"] == RAN
         gone = support.fetch(path, "SELECT sum(deleted) FROM geocache_cleanup_runs")
-        assert gone == [world.stale]
-        verify(world, path, None)
+        assert gone == [template.stale]
+        verify(template, path, None)
 
 
 @pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE", "locking_mode"])
-def test_locked_for_ever(nurseries: Nurseries, world: World, lock: str) -> None:
+def test_locked_for_ever(fork_servers: ForkServers, template: DatabaseTemplate, lock: str) -> None:
     """Status 75 within the time, and nothing done."""
-    with nurseries.one() as (nursery, place):
-        path = world.copy(place)
+    with fork_servers.one() as (fork_server, place):
+        path = template.copy(place)
         holder = sqlite3.connect(path, isolation_level=None)
         if lock == "locking_mode":
             holder.execute("PRAGMA locking_mode = EXCLUSIVE")
             holder.execute("CREATE TABLE other (x)")
         else:
             holder.execute(f"BEGIN {lock}")
-        outcome = nursery.run(*arguments(path, f"--timeout={_TIMEOUT}"))
+        outcome = fork_server.run(*arguments(path, f"--timeout={_TIMEOUT}"))
         holder.close()
         assert (outcome.status, outcome.last["event"]) == (75, FAILED), outcome
         assert outcome.seconds < _TIMEOUT + support.PROMPT
-        assert verify(world, path, outcome) == 0
+        assert verify(template, path, outcome) == 0
 
 
 @pytest.mark.parametrize("fault", [None, Fault(Kind.WRITE, 3, Action.FAIL_FROM_HERE)])
 @pytest.mark.parametrize("name", ["a b", "quo'te", 'dou"ble', "wh%3Fat", "h#sh", "%41", "naïve ☃"])
 def test_faults_on_awkward_paths(
-    nurseries: Nurseries, world: World, name: str, fault: Optional[Fault]
+    fork_servers: ForkServers, template: DatabaseTemplate, name: str, fault: Optional[Fault]
 ) -> None:
     """The path is opened, and named in the failure, as it is."""
-    with nurseries.one() as (nursery, place):
+    with fork_servers.one() as (fork_server, place):
         directory = place / name.replace("%3F", "?")
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
-        path = world.copy(directory)
-        outcome = nursery.run(
+        path = template.copy(directory)
+        outcome = fork_server.run(
             "run", url(place / name / "geo.db"), f"--before={support.CUTOFF}", fault=fault
         )
-        gone = verify(world, path, outcome)
-        assert (outcome.status, gone) == ((74, 0) if fault else (0, world.stale)), outcome
+        gone = verify(template, path, outcome)
+        assert (outcome.status, gone) == ((74, 0) if fault else (0, template.stale)), outcome
         if fault:
             assert repr(str(path)) in outcome.last["reason"]
         shutil.rmtree(directory)
 
 
 def test_temporary_files_have_no_room(
-    nurseries: Nurseries, small_disk: Callable[[str], Path], world_of: Callable[..., World]
+    fork_servers: ForkServers,
+    small_disk: Callable[[str], Path],
+    template_of: Callable[..., DatabaseTemplate],
 ) -> None:
     """A run needs none of the space for temporary files."""
-    world = world_of("wal", **_SMALL)
+    template = template_of("wal", **_SMALL)
     full = small_disk("size=16k")
     fill(full, 0)
     where = dict.fromkeys(("SQLITE_TMPDIR", "TMPDIR"), str(full))
-    with nurseries.one() as (nursery, place):
-        path = world.copy(place)
-        outcome = nursery.run(*arguments(path), env=where)
-        assert (outcome.status, verify(world, path, outcome)) == (0, world.stale)
+    with fork_servers.one() as (fork_server, place):
+        path = template.copy(place)
+        outcome = fork_server.run(*arguments(path), env=where)
+        assert (outcome.status, verify(template, path, outcome)) == (0, template.stale)

@@ -6,8 +6,8 @@ from typing import Optional
 import pytest
 import support
 
-from geocache_cleanup.deadline import Watch
-from geocache_cleanup.engines.backlog import Keys
+from geocache_cleanup.deadline import Deadline
+from geocache_cleanup.engines.backlog import SortedKeys
 from geocache_cleanup.engines.base import connect
 from geocache_cleanup.engines.urls import open_backend, parse_url
 from geocache_cleanup.errors import ConfigError, DataError, DeadlineError
@@ -135,11 +135,11 @@ class Meddler(prune.Progress):
             self.statement = None
 
 
-def run_beside(path: Path, statement: str, watch: Watch) -> Result:
+def run_beside(path: Path, statement: str, deadline: Deadline) -> Result:
     """Run in batches beside an application that executes a statement after the first."""
-    backend = open_backend(parse_url(f"sqlite:///{path}"), watch)
-    order = support.order(batch_seconds=0.001)
-    return batches.run(backend, order, watch, Meddler(path, statement))
+    backend = open_backend(parse_url(f"sqlite:///{path}"), deadline)
+    job = support.job(batch_seconds=0.001)
+    return batches.run(backend, job, deadline, Meddler(path, statement))
 
 
 def test_a_row_refreshed_in_between_survives(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_row_refreshed_in_between_survives(tmp_path: Path) -> None:
     fill(path, SHAPES["usual"])
     last = f"ip{ROWS - 2}"
     result = run_beside(
-        path, f"UPDATE geo_cache SET last_seen = '{NEW}' WHERE ip = '{last}'", Watch(60)
+        path, f"UPDATE geo_cache SET last_seen = '{NEW}' WHERE ip = '{last}'", Deadline(60)
     )
     assert result.deleted == ROWS // 2 - 1
     assert last in support.fetch(path, "SELECT ip FROM geo_cache")
@@ -160,7 +160,7 @@ def test_an_error_keeps_the_batches_before(tmp_path: Path) -> None:
     fill(path, SHAPES["usual"])
     trigger = "CREATE TRIGGER no BEFORE DELETE ON geo_cache BEGIN SELECT RAISE(ABORT, 'kept'); END"
     with pytest.raises(DataError, match="kept") as caught:
-        run_beside(path, trigger, Watch(60))
+        run_beside(path, trigger, Deadline(60))
     partial = caught.value.partial
     assert partial is not None
     assert 0 < partial.deleted < ROWS // 2
@@ -172,12 +172,12 @@ def test_an_error_keeps_the_batches_before(tmp_path: Path) -> None:
 class Alarm(prune.Progress):
     """Ends the time of the run once the first batch is committed."""
 
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
 
     def advance(self, done: int, total: int) -> None:  # noqa: ARG002 - the signature of the base
         """See ``prune.Progress.advance``."""
-        self.watch.extend(0)
+        self.deadline.extend(0)
 
 
 def test_a_key_that_is_renamed_in_between(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_key_that_is_renamed_in_between(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     fill(path, 'CREATE TABLE geo_cache ("IP" TEXT PRIMARY KEY, last_seen TEXT) WITHOUT ROWID')
     with pytest.raises(ConfigError, match="no such column") as caught:
-        run_beside(path, 'ALTER TABLE geo_cache RENAME COLUMN "IP" TO address', Watch(60))
+        run_beside(path, 'ALTER TABLE geo_cache RENAME COLUMN "IP" TO address', Deadline(60))
     assert caught.value.partial is not None
     left = support.fetch(path, "SELECT count(*) FROM geo_cache")
     assert left == [ROWS - caught.value.partial.deleted]
@@ -226,10 +226,10 @@ def test_a_deadline_keeps_the_batches_before(tmp_path: Path) -> None:
     """When the time is over the run says how far it came, and the next one does the rest."""
     path = tmp_path / "t.db"
     fill(path, SHAPES["usual"])
-    watch = Watch(60)
-    backend = open_backend(parse_url(f"sqlite:///{path}"), watch)
+    deadline = Deadline(60)
+    backend = open_backend(parse_url(f"sqlite:///{path}"), deadline)
     with pytest.raises(DeadlineError) as caught:
-        batches.run(backend, support.order(batch_seconds=0.001), watch, Alarm(watch))
+        batches.run(backend, support.job(batch_seconds=0.001), deadline, Alarm(deadline))
     partial = caught.value.partial
     assert partial is not None
     assert (partial.batches, partial.deleted + partial.remaining) == (1, ROWS // 2)
@@ -263,9 +263,9 @@ def test_the_log_does_not_grow(tmp_path: Path) -> None:
 
     with support.connected(path) as reader:
         reader.execute("SELECT count(*) FROM geo_cache").fetchone()
-        watch = Watch(60)
-        backend = open_backend(parse_url(f"sqlite:///{path}"), watch)
-        batches.run(backend, support.order(batch_seconds=1e-6), watch, Measure())
+        deadline = Deadline(60)
+        backend = open_backend(parse_url(f"sqlite:///{path}"), deadline)
+        batches.run(backend, support.job(batch_seconds=1e-6), deadline, Measure())
     assert len(sizes) > 3
     # Without it the log would hold every page as often as a batch has changed it.
     assert max(sizes) <= path.stat().st_size
@@ -273,7 +273,7 @@ def test_the_log_does_not_grow(tmp_path: Path) -> None:
 
 def test_keys_come_in_order() -> None:
     """Keys are taken in ascending order, also those beyond the range they were expected in."""
-    keys = Keys(10, 1_000)
+    keys = SortedKeys(10, 1_000)
     given = [5, 10**12, -3, 999, 10, 500, 501, 2**62]
     for key in given:
         keys.add(key)
@@ -284,7 +284,7 @@ def test_keys_come_in_order() -> None:
 
 def test_the_pace_follows_what_was_measured() -> None:
     """Batches grow in steps while they are quick, and shrink at once when one was slow."""
-    pacer = batches.Pacer(0.1)
+    pacer = batches.BatchSizer(0.1)
     first = pacer.rows(60)
     pacer.learn(first, 0.0001)
     assert pacer.rows(60) == 2 * first
@@ -310,16 +310,16 @@ def test_a_statement_that_is_cut_short_is_already_rolling_back(tmp_path: Path) -
     """SQLite undoes the transaction before the statement returns: nothing may cut that short."""
     path = tmp_path / "t.db"
     fill_slow(path)
-    watch = Watch(1)
-    backend = open_backend(parse_url(f"sqlite:///{path}"), watch)
+    deadline = Deadline(1)
+    backend = open_backend(parse_url(f"sqlite:///{path}"), deadline)
 
     def delete_all() -> None:
         with connect(backend, write=True) as connection:
-            assert not watch.ending
+            assert not deadline.finishing
             try:
                 connection.exec_driver_sql("DELETE FROM geo_cache")
             finally:
-                assert watch.ending
+                assert deadline.finishing
 
     with pytest.raises(DeadlineError):
         delete_all()
@@ -329,8 +329,8 @@ def test_a_single_transaction_that_is_too_slow_says_so(tmp_path: Path) -> None:
     """When one transaction cannot finish, the error has the number of rows and what to use."""
     path = tmp_path / "t.db"
     fill_slow(path)
-    watch = Watch(1)
+    deadline = Deadline(1)
     with pytest.raises(DeadlineError, match=f"there are {ROWS // 2} stale rows") as caught:
-        prune.prune(open_backend(parse_url(f"sqlite:///{path}"), watch), support.order(), watch)
+        prune.prune(open_backend(parse_url(f"sqlite:///{path}"), deadline), support.job(), deadline)
     assert "--batch-seconds 1" in caught.value.hint
     assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS]

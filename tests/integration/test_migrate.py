@@ -7,13 +7,13 @@ import sqlalchemy as sa
 import support
 
 from alembic import command
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import parse_url
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.pruning import ledger
 from geocache_cleanup.schema import migrate
 
-NAMES = migrate.Names("geo_cache", "last_seen")
+NAMES = migrate.TableNames("geo_cache", "last_seen")
 MADE = [
     "created the table geo_cache",
     "created the index ix_geocache_cleanup_geo_cache_last_seen",
@@ -22,12 +22,12 @@ MADE = [
 ]
 
 
-def upgrade(path: Path, names: migrate.Names = NAMES) -> list[str]:
+def upgrade(path: Path, names: migrate.TableNames = NAMES) -> list[str]:
     """Migrate a SQLite file."""
-    return list(migrate.upgrade(parse_url(f"sqlite:///{path}"), names, Watch(60)))
+    return list(migrate.upgrade(parse_url(f"sqlite:///{path}"), names, Deadline(60)))
 
 
-def downgrade(path: Path, revision: str, names: migrate.Names = NAMES) -> None:
+def downgrade(path: Path, revision: str, names: migrate.TableNames = NAMES) -> None:
     """Downgrade a SQLite file as the alembic command would."""
     url = f"sqlite:///{path}"
     config = migrate.configure(parse_url(url), names)
@@ -86,7 +86,9 @@ def test_second_table_and_lost_index(tmp_path: Path) -> None:
     """Another table of the same database gets its index too, and a dropped index comes back."""
     path = tmp_path / "app.db"
     upgrade(path)
-    other = migrate.Names('odd "name" of a table that is far too long for an index' * 2, "order")
+    other = migrate.TableNames(
+        'odd "name" of a table that is far too long for an index' * 2, "order"
+    )
     assert len(upgrade(path, other)) == 2
     with support.connected(path) as connection:
         connection.execute(f"DROP INDEX {MADE[1].split()[-1]}")
@@ -109,7 +111,7 @@ def test_missing_column_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "app.db"
     support.make_table(path, [], index=False)
     with pytest.raises(ConfigError, match="last_seen"):
-        upgrade(path, migrate.Names("geo_cache", "seen_at"))
+        upgrade(path, migrate.TableNames("geo_cache", "seen_at"))
     assert schema(path) == {"geo_cache"}
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import support
 from sqlalchemy.dialects import sqlite as dialect
 
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import Backend, connect
 from geocache_cleanup.engines.sqlite import table as sqlite_table
 from geocache_cleanup.engines.urls import open_backend, parse_url
@@ -26,7 +26,7 @@ def make(path: Path, *statements: str) -> None:
 
 def backend_of(path: Path) -> Backend:
     """Open a SQLite file for a minute."""
-    return open_backend(parse_url(f"sqlite:///{path}"), Watch(60))
+    return open_backend(parse_url(f"sqlite:///{path}"), Deadline(60))
 
 
 @pytest.mark.parametrize(
@@ -189,15 +189,17 @@ def test_every_statement_uses_the_index(tmp_path: Path, declared: str) -> None:
     """The range conditions leave the column bare: SQLite searches the index, and scans nothing."""
     path = tmp_path / "t.db"
     support.make_table(path, [("old", OLD), ("new", NEW)], declared)
-    backend, order = backend_of(path), support.order()
+    backend, job = backend_of(path), support.job()
     with connect(backend, write=False) as connection:
-        target = backend.find(connection, order.table, order.time_column)
+        target = backend.inspect_table(connection, job.table, job.time_column)
         assert target.index == "ix_last_seen"
-        searches = backend.searches(connection, target, order.cutoff, order.now, order.time_zone)
-        for search in searches:
+        conditions = backend.stale_conditions(
+            connection, target, job.cutoff, job.now, job.time_zone
+        )
+        for search in conditions:
             for condition in (search.stale, search.unreadable):
                 if condition is not None:
-                    plan = query_plan(connection, backend.deletion(target, condition))
+                    plan = query_plan(connection, backend.delete_statement(target, condition))
                     assert "INDEX ix_last_seen" in plan
                     assert "SCAN" not in plan
 
@@ -228,7 +230,7 @@ def test_which_indexes_count(tmp_path: Path, index: str, usable: bool) -> None:
     make(path, index)
     backend = backend_of(path)
     with connect(backend, write=False) as connection:
-        assert (backend.find(connection, "geo_cache", "last_seen").index == "i") is usable
+        assert (backend.inspect_table(connection, "geo_cache", "last_seen").index == "i") is usable
     assert support.run_here(path).deleted == 1
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import connect
 from geocache_cleanup.engines.mysql import table as mysql_table
 from geocache_cleanup.engines.urls import open_backend
@@ -113,10 +113,10 @@ def _judge(
     connection: Connection, backend: Any, cutoff: int, zone: dt.tzinfo
 ) -> tuple[set[int], set[int]]:
     """Return the ids of the rows that are stale, and of those met that cannot be read."""
-    target = backend.find(connection, "t", "v")
+    target = backend.inspect_table(connection, "t", "v")
     stale: list[int] = []
     unreadable: list[int] = []
-    for search in backend.searches(connection, target, cutoff, max(NOW, cutoff), zone):
+    for search in backend.stale_conditions(connection, target, cutoff, max(NOW, cutoff), zone):
         for condition, found in ((search.stale, stale), (search.unreadable, unreadable)):
             if condition is not None:
                 column: Any = sa.literal_column("id")
@@ -130,7 +130,7 @@ def _judge(
 def table_of(server: Any, database: str, declared: str) -> Iterator[Callable[..., Any]]:
     """Create the table t and yield a function that fills it, and judges what it holds."""
     server.query(f"CREATE TABLE t (id INTEGER, v {declared})", database)
-    backend = open_backend(server.url(database, user=admin_of(server)), Watch(math.inf))
+    backend = open_backend(server.url(database, user=admin_of(server)), Deadline(math.inf))
 
     def judge(values: Sequence[Any], cutoff: int, zone: dt.tzinfo) -> tuple[set[int], set[int]]:
         with connect(backend, write=True) as connection:
@@ -287,7 +287,7 @@ def test_what_is_no_time_of_the_calendar_is_never_stale(server: Any, database: s
         server.query(f"CREATE TABLE t (id INTEGER, v {declared})", database)
         server.query(statement, database)
         server.query("INSERT INTO t VALUES (9, '2020-02-29'), (10, NULL)", database)
-        backend: Any = open_backend(server.url(database, user=admin_of(server)), Watch(60))
+        backend: Any = open_backend(server.url(database, user=admin_of(server)), Deadline(60))
         with connect(backend, write=False) as connection:
             assert _judge(connection, backend, CUTOFF, dt.UTC) == ({9}, unreadable)
         server.query("DROP TABLE t", database)

@@ -12,13 +12,13 @@ import pytest
 
 from geocache_cleanup.events import Event
 from geocache_cleanup.systemd.journal import (
-    Notifier,
     PriorityPrefix,
     is_journal,
     journal_fields,
     native_handler,
     priority,
 )
+from geocache_cleanup.systemd.notify import Notifier
 
 CATALOG = Path(__file__).parents[2] / "packaging" / "geocache-cleanup.catalog"
 

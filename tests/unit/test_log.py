@@ -9,7 +9,7 @@ import pytest
 
 from geocache_cleanup import log
 from geocache_cleanup.events import Event
-from geocache_cleanup.invocation import Edge
+from geocache_cleanup.invocation import Invocation
 
 
 class Terminal(io.StringIO):
@@ -62,9 +62,9 @@ def test_redaction(password: str) -> None:
     options: dict[str, object] = dict.fromkeys(("log_format", "log_level"))
     encoded = urllib.parse.quote(password, safe="")
     options["database_url"] = f"postgresql://user:{encoded}@host/db?sslkey=topsecret"
-    edge = Edge(options, {})
-    edge.load()
-    url = edge.database_url()
-    assert edge.redact(f"{password} {encoded} topsecret") == "*** *** ***"
-    assert password not in str(edge.fields["database"])
+    invocation = Invocation(options, {})
+    invocation.load()
+    url = invocation.database_url()
+    assert invocation.redact(f"{password} {encoded} topsecret") == "*** *** ***"
+    assert password not in str(invocation.fields["database"])
     assert url.password == password

@@ -8,7 +8,7 @@ from typing import Optional
 import pytest
 import support
 
-from geocache_cleanup.config.loader import gather, resolve
+from geocache_cleanup.config.loader import collect, resolve
 from geocache_cleanup.config.settings import CREDENTIAL, SETTINGS, Settings
 from geocache_cleanup.errors import ConfigError, SettingsError
 from geocache_cleanup.times import instants
@@ -25,7 +25,7 @@ def read(
     """Resolve settings from options, an environment and a credentials directory."""
     given = {**dict.fromkeys(SETTINGS), **options}
     prefixed = {f"GEOCACHE_CLEANUP_{name}": text for name, text in (environment or {}).items()}
-    return resolve(gather(given, prefixed, str(directory) if directory else None), NOW)
+    return resolve(collect(given, prefixed, str(directory) if directory else None), NOW)
 
 
 def test_defaults() -> None:

@@ -28,12 +28,14 @@ TEXTS = st.one_of(
 )
 
 
-def holding(spans: list[stored_ranges.Span], value: Union[float, str]) -> list[stored_ranges.Span]:
+def holding(
+    ranges: list[stored_ranges.Range], value: Union[float, str]
+) -> list[stored_ranges.Range]:
     """Return the spans that hold a value, compared as SQLite compares."""
     return [
-        span
-        for span in spans
-        if value < span.high and (span.low is None or span.low <= value)  # type: ignore[operator]
+        bounds
+        for bounds in ranges
+        if value < bounds.high and (bounds.low is None or bounds.low <= value)  # type: ignore[operator]
     ]
 
 
@@ -46,11 +48,11 @@ def is_stale(value: object, cutoff: int) -> bool:
 @given(cutoff=CUTOFFS, text=TEXTS)
 def test_text_spans(cutoff: int, text: str) -> None:
     """Stale text is in exactly one span; a date in a span of stale dates is stale."""
-    found = holding(list(stored_ranges.text_spans(cutoff, NOW)), text)
+    found = holding(list(stored_ranges.text_ranges(cutoff, NOW)), text)
     assert len(found) <= 1
     if is_stale(text, cutoff):
         assert found
-    if found and found[0].decides is stored_ranges.Decides.DATES_STALE and "-" in text[:5]:
+    if found and found[0].verdict is stored_ranges.Verdict.DATES_STALE and "-" in text[:5]:
         assert is_stale(text, cutoff)
 
 
@@ -64,23 +66,25 @@ def test_text_spans(cutoff: int, text: str) -> None:
 )
 def test_number_spans(cutoff: int, number: float) -> None:
     """The bounds decide numbers alone: stale, no time at all, or in no span."""
-    found = [span.decides for span in holding(list(stored_ranges.number_spans(cutoff)), number)]
+    found = [
+        bounds.verdict for bounds in holding(list(stored_ranges.number_ranges(cutoff)), number)
+    ]
     if is_stale(number, cutoff):
-        assert found == [stored_ranges.Decides.ALL_STALE]
+        assert found == [stored_ranges.Verdict.ALL_STALE]
     elif number <= 0:
-        assert found == [stored_ranges.Decides.NONE_READABLE]
+        assert found == [stored_ranges.Verdict.NONE_READABLE]
     else:
         assert found == []
 
 
 def test_fresh_dates_are_in_no_span() -> None:
     """What a nightly run must not read: every date from two days after the cutoff on."""
-    spans = list(stored_ranges.text_spans(support.instant(support.CUTOFF), NOW))
+    ranges = list(stored_ranges.text_ranges(support.instant(support.CUTOFF), NOW))
     for text in ("2026-06-05", "2026-09-01T12:00:00Z", "2027-01-01", "9999-12-31 23:59:59"):
-        assert holding(spans, text) == []
-    assert len(spans) < 10
+        assert holding(ranges, text) == []
+    assert len(ranges) < 10
 
 
 def test_a_century_of_retention_has_few_spans() -> None:
     """A cutoff far back in time makes no more spans than SQLite takes in one condition."""
-    assert len(list(stored_ranges.text_spans(support.instant("0001-01-01"), NOW))) < 110
+    assert len(list(stored_ranges.text_ranges(support.instant("0001-01-01"), NOW))) < 110

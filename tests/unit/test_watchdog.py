@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.watchdog import Watchdog
 
 _TIMEOUT = 0.05
@@ -17,10 +17,12 @@ _GENEROUS = 30
 _MUCH = bytes(100_000_000)
 
 
-def bites(watch: Watch, *, work: bool, stop: bool = False, seconds: float = _LONG_ENOUGH) -> bool:
+def bites(
+    deadline: Deadline, *, work: bool, stop: bool = False, seconds: float = _LONG_ENOUGH
+) -> bool:
     """Tell whether it bites in time while this thread works, or else waits."""
     bitten = threading.Event()
-    dog = Watchdog(watch)
+    dog = Watchdog(deadline)
     dog.start(bitten.set)
     if stop:
         dog.stop()
@@ -40,48 +42,48 @@ def bites(watch: Watch, *, work: bool, stop: bool = False, seconds: float = _LON
 )
 def test_only_a_commit_at_work_is_let_finish(ending: bool, work: bool, bitten: bool) -> None:
     """Past the deadline: whoever hangs is bitten, and whoever works, but not at the end."""
-    watch = Watch(_TIMEOUT)
-    watch.ending = ending
+    deadline = Deadline(_TIMEOUT)
+    deadline.finishing = ending
     seconds = _GENEROUS if bitten else _LONG_ENOUGH
-    assert bites(watch, work=work, seconds=seconds) == bitten
+    assert bites(deadline, work=work, seconds=seconds) == bitten
 
 
 def test_not_in_time() -> None:
     """It sleeps while there is time left, which may be for ever."""
-    assert not bites(Watch(60), work=False)
-    assert not bites(Watch(math.inf), work=False)
+    assert not bites(Deadline(60), work=False)
+    assert not bites(Deadline(math.inf), work=False)
 
 
 def test_a_little_more_time_after_a_long_roll_back() -> None:
     """It is granted to count what there is to do; the deadline is told as it was set."""
-    watch, bitten = Watch(_TIMEOUT), threading.Event()
-    watch.ending = True
-    dog = Watchdog(watch)
+    deadline, bitten = Deadline(_TIMEOUT), threading.Event()
+    deadline.finishing = True
+    dog = Watchdog(deadline)
     dog.start(bitten.set)
     # It has begun to look, and this thread is at work.
     end = time.monotonic() + 1.3
     while time.monotonic() < end:
         hashlib.sha256(_MUCH)
-    watch.extend(2.0)
-    watch.ending = False
+    deadline.extend(2.0)
+    deadline.finishing = False
     assert not bitten.wait(1.5)
     assert bitten.wait(_GENEROUS)
-    assert f"{_TIMEOUT:g} seconds" in watch.too_late().reason
+    assert f"{_TIMEOUT:g} seconds" in deadline.timeout_error().reason
 
 
 def test_not_once_it_is_stopped() -> None:
     """The command has an end of its own by then."""
-    assert not bites(Watch(_TIMEOUT), work=False, stop=True)
+    assert not bites(Deadline(_TIMEOUT), work=False, stop=True)
 
 
 def test_what_it_bites_may_stop_it() -> None:
     """The last event stops it, also the one that it logs itself."""
     done = threading.Event()
 
-    def bite() -> None:
+    def on_expiry() -> None:
         dog.stop()
         done.set()
 
-    dog = Watchdog(Watch(0))
-    dog.start(bite)
+    dog = Watchdog(Deadline(0))
+    dog.start(on_expiry)
     assert done.wait(30)

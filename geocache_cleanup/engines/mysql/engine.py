@@ -11,12 +11,12 @@ from typing import Any, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.backlog import Backlog, CountedBacklog
-from geocache_cleanup.engines.base import Condition, Search, Target, count_rows
+from geocache_cleanup.engines.base import Condition, StaleCondition, Target, count_rows
 from geocache_cleanup.engines.mysql import guards as mysql_guards
 from geocache_cleanup.engines.mysql import table as mysql_table
-from geocache_cleanup.engines.mysql.expressions import MySQLWords
+from geocache_cleanup.engines.mysql.expressions import MySQLExpressions
 from geocache_cleanup.engines.server import errors
 from geocache_cleanup.engines.server.engine import Server
 from geocache_cleanup.engines.server.session import Mode, lock_seconds, one_line
@@ -42,35 +42,35 @@ _OWN_ERRNOS = range(6_000)
 class MySQL(Server):
     """One MariaDB or MySQL database."""
 
-    words = MySQLWords()
-    values = staticmethod(mysql_table.values)
-    is_guarded = staticmethod(mysql_guards.is_guarded)
+    expressions = MySQLExpressions()
+    stored_times = staticmethod(mysql_table.stored_times)
+    may_cascade = staticmethod(mysql_guards.may_cascade)
 
-    def __init__(self, url: URL, watch: Watch) -> None:
+    def __init__(self, url: URL, deadline: Deadline) -> None:
         """See ``Session``; raise ConfigError if the URL names no database, where the ledger is."""
         if not url.database:
             raise ConfigError(
                 "the URL names no database", f"append it: {url.drivername}://HOST/DATABASE"
             )
-        super().__init__(url, watch)
+        super().__init__(url, deadline)
         self._token = f"geocache_cleanup.{secrets.token_hex(16)}"
 
-    def find(self, connection: Connection, table: str, column: str) -> ServerTarget:
-        """See ``backend.Backend.find``."""
+    def inspect_table(self, connection: Connection, table: str, column: str) -> ServerTarget:
+        """See ``backend.Backend.inspect_table``."""
         relation = mysql_table.find_table(connection, table)
         return mysql_table.describe(connection, relation, column)
 
-    def searches(
+    def stale_conditions(
         self, connection: Connection, target: Target, cutoff: int, now: int, zone: dt.tzinfo
-    ) -> Sequence[Search]:
-        """See ``Server.searches``; what is unreadable comes first, while the index alone tells.
+    ) -> Sequence[StaleCondition]:
+        """See ``Server.conditions``; what is unreadable comes first, while the index alone tells.
 
         Every row that was just deleted InnoDB would look up in the table, which takes about as
         long again as half the deletion.
         """
-        parts: list[Search] = []
-        for search in super().searches(connection, target, cutoff, now, zone):
-            parts += [Search(None, search.unreadable), Search(search.stale)]
+        parts: list[StaleCondition] = []
+        for search in super().stale_conditions(connection, target, cutoff, now, zone):
+            parts += [StaleCondition(None, search.unreadable), StaleCondition(search.stale)]
         return [part for part in parts if not (part.stale is None and part.unreadable is None)]
 
     def vacuum(self, connection: Connection, target: ServerTarget) -> None:
@@ -88,8 +88,8 @@ class MySQL(Server):
 
         return CountedBacklog(count_rows(connection, target, stale), unreadable, some)
 
-    def settle(self, connection: Connection) -> None:
-        """See ``backend.Backend.settle``: nothing is put off until then."""
+    def check_deferred_constraints(self, connection: Connection) -> None:
+        """See ``backend.Backend.check_deferred_constraints``: nothing is put off until then."""
 
     def options(self, seconds: int) -> dict[str, object]:
         """See ``Session.options``. The mode of the server would decide what a cast may do."""

@@ -5,8 +5,8 @@ from typing import Optional
 import sqlalchemy as sa
 
 from geocache_cleanup.engines.base import Condition
+from geocache_cleanup.engines.server.expressions import Column
 from geocache_cleanup.engines.server.table import Kind
-from geocache_cleanup.engines.server.text_search import Column
 
 # Days from year 0 to 1970, as TO_DAYS counts them.
 _EPOCH_DAY = 719_528
@@ -14,8 +14,8 @@ _EPOCH_DAY = 719_528
 _END = "(?!x|[^x])"
 
 
-class MySQLWords:
-    """See ``server.search.Words``."""
+class MySQLExpressions:
+    """See ``server.expressions.SQLExpressions``."""
 
     def literal(self, kind: Kind, text: str) -> Column:
         """Write a constant with its type, so that every driver sends it alike."""
@@ -36,23 +36,23 @@ class MySQLWords:
         return sa.func.coalesce(sa.func.day(column).between(1, last), sa.false())
 
     def text(self, column: Column) -> Column:
-        """See ``server.text.Phrases.text``."""
+        """See ``SQLExpressions.text``."""
         converted = sa.func.convert(column.op("USING")(sa.literal_column("utf8mb4")))
         return sa.collate(converted, "utf8mb4_bin")
 
     def matches(self, text: Column, pattern: str, *, whole: bool = True) -> Condition:
-        """See ``server.text.Phrases.matches``."""
+        """See ``SQLExpressions.matches``."""
         literal: Column = sa.literal_column(f"'{pattern}{_END if whole else ''}'")
         return text.op("REGEXP", is_comparison=True)(literal)
 
     def days(self, date: Column) -> Column:
-        """See ``server.text.Phrases.days``."""
+        """See ``SQLExpressions.days``."""
         return sa.func.to_days(date, type_=sa.BigInteger) - sa.literal_column(str(_EPOCH_DAY))
 
     def whole(self, digits: Column) -> Column:
-        """See ``server.text.Phrases.whole``."""
+        """See ``SQLExpressions.whole``."""
         return sa.cast(digits, sa.BigInteger)
 
     def decimal(self, number: Column) -> Column:
-        """See ``server.text.Phrases.decimal``."""
+        """See ``SQLExpressions.decimal``."""
         return sa.cast(number, sa.Numeric(65, 30))

@@ -27,8 +27,8 @@ _OTHER_ENGINES = """
 """
 
 
-def is_guarded(connection: Connection, target: Target) -> bool:
-    """See ``backend.Backend.is_guarded``.
+def may_cascade(connection: Connection, target: Target) -> bool:
+    """See ``backend.Backend.may_cascade``.
 
     A trigger may write to a table of an engine that undoes nothing, such as MyISAM: where there
     is one, a deletion is only undone for sure if no trigger is fired.

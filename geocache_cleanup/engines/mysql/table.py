@@ -7,7 +7,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import quoted_name
 
 from geocache_cleanup.engines.base import Target
-from geocache_cleanup.engines.mysql.expressions import MySQLWords
+from geocache_cleanup.engines.mysql.expressions import MySQLExpressions
+from geocache_cleanup.engines.server.expressions import Column
 from geocache_cleanup.engines.server.table import (
     NATIVE,
     Kind,
@@ -20,7 +21,6 @@ from geocache_cleanup.engines.server.table import (
     quoted,
     read_values,
 )
-from geocache_cleanup.engines.server.text_search import Column
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.times.instants import Stored
 
@@ -149,8 +149,8 @@ def _index(parts: Sequence[Mapping[str, Any]], column: str) -> Optional[str]:
     return None
 
 
-def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:
-    """See ``backend.Backend.values``."""
+def stored_times(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:
+    """See ``backend.Backend.stored_times``."""
     assert isinstance(target, ServerTarget)
     return read_values(connection, target, _shown(target))
 
@@ -168,7 +168,7 @@ def _shown(target: ServerTarget) -> Column:
         return column + sa.literal_column("0e0")
     if target.kind in {Kind.WHOLE, Kind.DECIMAL}:
         return column
-    return MySQLWords().text(column) if target.kind is Kind.TEXT else sa.func.hex(column)
+    return MySQLExpressions().text(column) if target.kind is Kind.TEXT else sa.func.hex(column)
 
 
 def optimize(connection: Connection, target: ServerTarget) -> None:

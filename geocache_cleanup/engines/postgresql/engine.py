@@ -5,10 +5,10 @@ from typing import Any, Optional, Sequence
 
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.engines.backlog import Backlog, KeyedBacklog, Keys
+from geocache_cleanup.engines.backlog import Backlog, KeyedBacklog, SortedKeys
 from geocache_cleanup.engines.base import Condition, Target
 from geocache_cleanup.engines.postgresql import table as postgresql_table
-from geocache_cleanup.engines.postgresql.expressions import PostgreSQLWords
+from geocache_cleanup.engines.postgresql.expressions import PostgreSQLExpressions
 from geocache_cleanup.engines.server import errors
 from geocache_cleanup.engines.server.engine import Server
 from geocache_cleanup.engines.server.session import Mode, lock_seconds, one_line
@@ -31,12 +31,12 @@ _MUST_WRITE = (
 class PostgreSQL(Server):
     """One PostgreSQL database."""
 
-    words = PostgreSQLWords()
-    values = staticmethod(postgresql_table.values)
-    is_guarded = staticmethod(postgresql_table.is_guarded)
+    expressions = PostgreSQLExpressions()
+    stored_times = staticmethod(postgresql_table.stored_times)
+    may_cascade = staticmethod(postgresql_table.may_cascade)
 
-    def find(self, connection: Connection, table: str, column: str) -> ServerTarget:
-        """See ``backend.Backend.find``."""
+    def inspect_table(self, connection: Connection, table: str, column: str) -> ServerTarget:
+        """See ``backend.Backend.inspect_table``."""
         relation = postgresql_table.find_table(connection, table)
         return postgresql_table.describe(connection, relation, column)
 
@@ -48,15 +48,15 @@ class PostgreSQL(Server):
         self, connection: Connection, target: Target, stale: Condition, unreadable: int
     ) -> Backlog:
         """See ``Server.stale_rows``: by place, so that a batch touches few pages."""
-        keys = Keys()
+        keys = SortedKeys()
         for place in postgresql_table.places(connection, target, stale):
             keys.add(place)
         return KeyedBacklog(
             keys, unreadable, lambda some: postgresql_table.delete_places(target, stale, some)
         )
 
-    def settle(self, connection: Connection) -> None:
-        """See ``backend.Backend.settle``."""
+    def check_deferred_constraints(self, connection: Connection) -> None:
+        """See ``backend.Backend.check_deferred_constraints``."""
         connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
 
     def options(self, seconds: int) -> dict[str, object]:

@@ -5,12 +5,12 @@ from typing import Optional
 import sqlalchemy as sa
 
 from geocache_cleanup.engines.base import Condition
+from geocache_cleanup.engines.server.expressions import Column
 from geocache_cleanup.engines.server.table import Kind
-from geocache_cleanup.engines.server.text_search import Column
 
 
-class PostgreSQLWords:
-    """See ``server.search.Words``."""
+class PostgreSQLExpressions:
+    """See ``server.expressions.SQLExpressions``."""
 
     def literal(self, kind: Kind, text: str) -> Column:
         """Write a constant with its type, so that every driver sends it alike."""
@@ -32,22 +32,22 @@ class PostgreSQLWords:
         return None
 
     def text(self, column: Column) -> Column:
-        """See ``server.text.Phrases.text``."""
+        """See ``SQLExpressions.text``."""
         return sa.collate(sa.cast(column, sa.Text), "C")
 
     def matches(self, text: Column, pattern: str, *, whole: bool = True) -> Condition:
-        """See ``server.text.Phrases.matches``."""
+        """See ``SQLExpressions.matches``."""
         return text.op("~", is_comparison=True)(sa.literal_column(f"'{pattern}{'$' * whole}'"))
 
     def days(self, date: Column) -> Column:
-        """See ``server.text.Phrases.days``."""
+        """See ``SQLExpressions.days``."""
         days = sa.cast(date, sa.Date).op("-")(sa.literal_column("DATE '1970-01-01'"))
         return sa.cast(days, sa.BigInteger)
 
     def whole(self, digits: Column) -> Column:
-        """See ``server.text.Phrases.whole``."""
+        """See ``SQLExpressions.whole``."""
         return sa.cast(digits, sa.BigInteger)
 
     def decimal(self, number: Column) -> Column:
-        """See ``server.text.Phrases.decimal``."""
+        """See ``SQLExpressions.decimal``."""
         return sa.cast(number, sa.Numeric)

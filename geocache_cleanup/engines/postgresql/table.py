@@ -8,6 +8,7 @@ from sqlalchemy.sql.expression import quoted_name
 
 from geocache_cleanup.engines.base import Condition, Target
 from geocache_cleanup.engines.postgresql import catalog
+from geocache_cleanup.engines.server.expressions import Column
 from geocache_cleanup.engines.server.table import (
     NATIVE,
     Kind,
@@ -20,7 +21,6 @@ from geocache_cleanup.engines.server.table import (
     quoted,
     read_values,
 )
-from geocache_cleanup.engines.server.text_search import Column
 from geocache_cleanup.errors import PermissionRefusedError
 from geocache_cleanup.times.instants import Stored
 
@@ -95,15 +95,15 @@ def _index(
     return None, None
 
 
-def is_guarded(connection: Connection, target: Target) -> bool:
-    """See ``backend.Backend.is_guarded``."""
+def may_cascade(connection: Connection, target: Target) -> bool:
+    """See ``backend.Backend.may_cascade``."""
     assert isinstance(target, ServerTarget)
     found = connection.execute(catalog.GUARDS, {"table": quoted(connection, target)})
     return bool(found.scalar_one())
 
 
-def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:
-    """See ``backend.Backend.values``."""
+def stored_times(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:
+    """See ``backend.Backend.stored_times``."""
     assert isinstance(target, ServerTarget)
     return read_values(connection, target, _shown(target))
 

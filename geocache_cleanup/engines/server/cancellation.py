@@ -12,7 +12,7 @@ import threading
 from types import TracebackType
 from typing import Callable, Optional, Self
 
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 
 # A server that is well answers within this; then it is asked again.
 _PATIENCE_SECONDS = 0.5
@@ -31,12 +31,14 @@ class Canceller:
     driver give up waiting, sooner if ``cancel`` raises. Both run in other threads.
     """
 
-    def __init__(self, watch: Watch, cancel: Callable[[], None], cut: Callable[[], None]) -> None:
-        self._watch = watch
+    def __init__(
+        self, deadline: Deadline, cancel: Callable[[], None], cut: Callable[[], None]
+    ) -> None:
+        self._deadline = deadline
         self._cancel = cancel
         self._cut = cut
-        self._ears, self._mouth = socket.socketpair()
-        self._mouth.setblocking(False)
+        self._wakeup_read, self._wakeup_write = socket.socketpair()
+        self._wakeup_write.setblocking(False)
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._guard, daemon=True)
         self._refused = 0
@@ -44,7 +46,9 @@ class Canceller:
 
     def __enter__(self) -> Self:
         with contextlib.suppress(ValueError):  # only the main thread may, and only it needs to
-            self._previous = signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
+            self._previous = signal.set_wakeup_fd(
+                self._wakeup_write.fileno(), warn_on_full_buffer=False
+            )
         self._thread.start()
         return self
 
@@ -58,17 +62,17 @@ class Canceller:
             signal.set_wakeup_fd(self._previous)
         self._done.set()
         with contextlib.suppress(BlockingIOError):
-            self._mouth.send(bytes([_STOP]))
+            self._wakeup_write.send(bytes([_STOP]))
         self._thread.join()
-        self._ears.close()
-        self._mouth.close()
+        self._wakeup_read.close()
+        self._wakeup_write.close()
 
     def _guard(self) -> None:
         heard: set[int] = set()
-        while not heard & {_STOP, signal.SIGTERM, signal.SIGINT} and not self._watch.over():
-            wait = min(self._watch.remaining, _LONGEST_SLEEP)
-            if select.select([self._ears], [], [], wait)[0]:
-                heard |= set(self._ears.recv(4096))
+        while not heard & {_STOP, signal.SIGTERM, signal.SIGINT} and not self._deadline.expired():
+            wait = min(self._deadline.remaining, _LONGEST_SLEEP)
+            if select.select([self._wakeup_read], [], [], wait)[0]:
+                heard |= set(self._wakeup_read.recv(4096))
         times = 0
         while not self._done.is_set():
             is_hopeless = times >= _ASKED_OFTEN or self._refused >= _REFUSED_OFTEN
@@ -85,8 +89,8 @@ class Canceller:
             self._refused += 1
 
 
-def call_interruptibly(call: Callable[[], object], watch: Watch) -> object:
-    """Return what a function that blocks in C returns, or raise as soon as ``watch.check`` would.
+def call_interruptibly(call: Callable[[], object], deadline: Deadline) -> object:
+    """Return what a function blocking in C returns, or raise as soon as ``deadline.check`` would.
 
     The function is then left to end in a thread of its own.
     """
@@ -103,7 +107,7 @@ def call_interruptibly(call: Callable[[], object], watch: Watch) -> object:
 
     threading.Thread(target=work, daemon=True).start()
     while not done.wait(0.05):
-        watch.check()
+        deadline.check()
     if errors:
         raise errors[0]
     return results[0]

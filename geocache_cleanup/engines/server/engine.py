@@ -8,8 +8,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup.engines.backlog import Backlog
-from geocache_cleanup.engines.base import Condition, Search, Target, any_stale, count_unreadable
+from geocache_cleanup.engines.base import (
+    Condition,
+    StaleCondition,
+    Target,
+    any_stale,
+    count_unreadable,
+)
 from geocache_cleanup.engines.server import search as server_search
+from geocache_cleanup.engines.server.expressions import SQLExpressions
 from geocache_cleanup.engines.server.session import Session
 from geocache_cleanup.engines.server.table import ServerTarget
 from geocache_cleanup.errors import TemporaryError
@@ -18,7 +25,7 @@ from geocache_cleanup.errors import TemporaryError
 class Server(Session):
     """One database on a server; what differs between engines is in the methods to override."""
 
-    words: server_search.Words
+    expressions: SQLExpressions
 
     def lock(self, connection: Connection, target: Target) -> None:
         """See ``backend.Backend.lock``."""
@@ -28,24 +35,24 @@ class Server(Session):
                 f"another run is at work on {target.name!r}", "wait for it; running again is safe"
             )
 
-    def searches(
+    def stale_conditions(
         self,
         connection: Connection,  # noqa: ARG002 - one signature for all engines
         target: Target,
         cutoff: int,
         now: int,
         zone: dt.tzinfo,
-    ) -> Sequence[Search]:
+    ) -> Sequence[StaleCondition]:
         """Return the searches which together find every stale row, each row once."""
         assert isinstance(target, ServerTarget)
-        return server_search.searches(target, cutoff, now, zone, self.words)
+        return server_search.stale_conditions(target, cutoff, now, zone, self.expressions)
 
-    def deletion(self, target: Target, condition: Condition) -> sa.sql.expression.Delete:
-        """See ``backend.Backend.deletion``."""
+    def delete_statement(self, target: Target, condition: Condition) -> sa.sql.expression.Delete:
+        """See ``backend.Backend.delete_statement``."""
         return sa.delete(target.table).where(condition)
 
-    def between(self, connection: Connection) -> None:
-        """See ``backend.Backend.between``: a server does it all by itself."""
+    def after_batch(self, connection: Connection) -> None:
+        """See ``backend.Backend.after_batch``: a server does it all by itself."""
 
     def spare_pages(
         self,
@@ -54,14 +61,14 @@ class Server(Session):
         """See ``backend.Backend.spare_pages``: no server tells at once."""
         return None
 
-    def prove_writable(self, connection: Connection, target: Target) -> None:
-        """See ``backend.Backend.prove_writable``."""
+    def check_writable(self, connection: Connection, target: Target) -> None:
+        """See ``backend.Backend.check_writable``."""
         connection.execute(sa.delete(target.table).where(sa.false()))
 
     def reclaim(self, table: str, column: str) -> Optional[int]:
         """See ``backend.Backend.reclaim``."""
         with self.connect_to_migrate() as connection:
-            target = self.find(connection, table, column)
+            target = self.inspect_table(connection, table, column)
             self.vacuum(connection, target)
         return None
 
@@ -70,20 +77,20 @@ class Server(Session):
         """Let the table's free space be used again; raise CleanupError if the user may not."""
 
     @abc.abstractmethod
-    def find(self, connection: Connection, table: str, column: str) -> ServerTarget:
-        """See ``backend.Backend.find``."""
+    def inspect_table(self, connection: Connection, table: str, column: str) -> ServerTarget:
+        """See ``backend.Backend.inspect_table``."""
 
     def backlog(
         self,
         connection: Connection,
         target: Target,
-        searches: Sequence[Search],
+        conditions: Sequence[StaleCondition],
         seconds: float,  # noqa: ARG002 - reading locks nobody out
     ) -> Backlog:
         """See ``backend.Backend.backlog``."""
         with self.transaction(connection, write=False):
-            unreadable = count_unreadable(connection, target, searches)
-            return self.stale_rows(connection, target, any_stale(searches), unreadable)
+            unreadable = count_unreadable(connection, target, conditions)
+            return self.stale_rows(connection, target, any_stale(conditions), unreadable)
 
     @abc.abstractmethod
     def stale_rows(
@@ -92,8 +99,8 @@ class Server(Session):
         """Return the backlog of the rows of a condition."""
 
     @abc.abstractmethod
-    def settle(self, connection: Connection) -> None:
-        """See ``backend.Backend.settle``."""
+    def check_deferred_constraints(self, connection: Connection) -> None:
+        """See ``backend.Backend.check_deferred_constraints``."""
 
     @abc.abstractmethod
     def try_lock(self, connection: Connection, target: ServerTarget) -> bool:

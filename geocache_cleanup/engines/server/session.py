@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.server import drivers, errors
 from geocache_cleanup.engines.server.cancellation import Canceller, call_interruptibly
 from geocache_cleanup.errors import CleanupError, ConfigError, UnavailableError
@@ -33,10 +33,10 @@ class Mode(enum.Enum):
 class Session(abc.ABC):
     """How one database on a server is reached; engines differ in the methods to override."""
 
-    def __init__(self, url: URL, watch: Watch) -> None:
+    def __init__(self, url: URL, deadline: Deadline) -> None:
         """Choose the driver; raise ConfigError if there is none, or the URL cannot be used."""
         self.url = drivers.with_driver(url)
-        self.watch = watch
+        self.deadline = deadline
         self.mode = Mode.READ
         self._raw: Any = None
         self._committing = False
@@ -83,9 +83,9 @@ class Session(abc.ABC):
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        self.watch.check()
+        self.deadline.check()
         try:
-            with Canceller(self.watch, self._cancel, self._cut):
+            with Canceller(self.deadline, self._cancel, self._cut):
                 yield
         except (sa.exc.DBAPIError, self.dialect.dbapi.Error) as error:
             self._explain(error)
@@ -100,11 +100,11 @@ class Session(abc.ABC):
     def _open(self) -> Any:
         """Connect; a name server or a host that does not answer must not outlast a signal."""
         arguments, options = self.dialect.create_connect_args(self.url)
-        seconds = math.ceil(min(self.watch.remaining, _LONGEST_SECONDS))
+        seconds = math.ceil(min(self.deadline.remaining, _LONGEST_SECONDS))
         options = {**self.options(seconds), **options}
         try:
             self._raw = call_interruptibly(
-                lambda: self.dialect.connect(*arguments, **options), self.watch
+                lambda: self.dialect.connect(*arguments, **options), self.deadline
             )
         except (TypeError, ValueError) as error:
             raise _UNUSABLE from error
@@ -118,7 +118,7 @@ class Session(abc.ABC):
         return self._raw
 
     def _begin(self, _: Connection) -> None:
-        remaining = self.watch.remaining if math.isfinite(self.watch.timeout) else None
+        remaining = self.deadline.remaining if math.isfinite(self.deadline.timeout) else None
         self._committing = False
         cursor = self._raw.cursor()
         for statement in self.preamble(self.mode, remaining):
@@ -126,7 +126,7 @@ class Session(abc.ABC):
         cursor.close()
 
     def _look(self, *_: object) -> None:
-        self.watch.check()
+        self.deadline.check()
 
     def _commit(self, _: Connection) -> None:
         self._committing = self.mode is Mode.WRITE
@@ -148,8 +148,8 @@ class Session(abc.ABC):
         explained = self.explain(original)
         if self._committing and isinstance(explained, UnavailableError):
             raise explained.of_commit() from None
-        if self.watch.over():
-            self.watch.check()
+        if self.deadline.expired():
+            self.deadline.check()
         if explained is None:
             raise error
         raise explained from None

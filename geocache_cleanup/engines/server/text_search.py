@@ -5,14 +5,13 @@ CASE, so that no value can fail the statement.
 """
 
 import datetime as dt
-from typing import Any, Optional, Protocol
+from typing import Optional
 
 import sqlalchemy as sa
 
 from geocache_cleanup.engines.base import Condition
+from geocache_cleanup.engines.server.expressions import Column, SQLExpressions
 from geocache_cleanup.times import instants, typed_ranges
-
-Column = sa.sql.expression.ColumnElement[Any]
 
 # The calendar itself: leap years, the lengths of months, no year 0. Written with what the
 # regular expressions of PostgreSQL, PCRE and ICU share, and without backslashes.
@@ -33,39 +32,20 @@ _ZONE = "(?:Z|[+-][0-9][0-9]:[0-9][0-9])$"
 _MIDNIGHT = "0000-00-00 00:00:00.000000"
 
 
-class Phrases(Protocol):
-    """How an engine says what the judgement of text needs."""
-
-    def text(self, column: Column) -> Column:
-        """Return a column as text that compares by the characters' codes."""
-
-    def matches(self, text: Column, pattern: str, *, whole: bool = True) -> Condition:
-        """Return the condition that a regular expression matches, up to the end if ``whole``."""
-
-    def days(self, date: Column) -> Column:
-        """Return the days from 1970-01-01 to a date given as text."""
-
-    def whole(self, digits: Column) -> Column:
-        """Return digits as a whole number of 64 bits."""
-
-    def decimal(self, number: Column) -> Column:
-        """Return a number given as text as a decimal, to 30 places at least."""
-
-
-def is_stale(text: Column, cutoff: int, zone: dt.tzinfo, say: Phrases) -> Condition:
+def is_stale(text: Column, cutoff: int, zone: dt.tzinfo, expressions: SQLExpressions) -> Condition:
     """Return the condition that text is a time before the cutoff."""
     return sa.case(
-        (say.matches(text, TIME), _is_before(text, cutoff, zone, say)),
-        (say.matches(text, NUMBER), _is_low(say.decimal(text), cutoff)),
+        (expressions.matches(text, TIME), _is_before(text, cutoff, zone, expressions)),
+        (expressions.matches(text, NUMBER), _is_low(expressions.decimal(text), cutoff)),
         else_=sa.false(),
     )
 
 
-def is_unreadable(text: Column, say: Phrases) -> Condition:
+def is_unreadable(text: Column, expressions: SQLExpressions) -> Condition:
     """Return the condition that text is no time."""
     return sa.case(
-        (say.matches(text, TIME), sa.false()),
-        (say.matches(text, NUMBER), say.decimal(text) <= 0),
+        (expressions.matches(text, TIME), sa.false()),
+        (expressions.matches(text, NUMBER), expressions.decimal(text) <= 0),
         else_=sa.true(),
     )
 
@@ -78,15 +58,17 @@ def _is_low(number: Column, cutoff: int) -> Condition:
                 number >= sa.literal_column(f"{low:f}") if low else number > 0,
                 number < sa.literal_column(f"{high:f}"),
             )
-            for low, high in typed_ranges.decimal_spans(cutoff)
+            for low, high in typed_ranges.decimal_ranges(cutoff)
         ),
     )
 
 
-def _is_before(text: Column, cutoff: int, zone: dt.tzinfo, say: Phrases) -> Condition:
+def _is_before(
+    text: Column, cutoff: int, zone: dt.tzinfo, expressions: SQLExpressions
+) -> Condition:
     """Return the condition for text that is a date or time, most of which the date decides."""
     date = sa.func.substr(text, 1, 10)
-    exactly = _is_exactly_before(text, cutoff, zone, say)
+    exactly = _is_exactly_before(text, cutoff, zone, expressions)
     first, last = _date(cutoff, -1), _date(cutoff, 2)
     known: list[tuple[Condition, Condition]] = []
     if first is not None:
@@ -96,38 +78,42 @@ def _is_before(text: Column, cutoff: int, zone: dt.tzinfo, say: Phrases) -> Cond
     return sa.case(*known, else_=exactly) if known else exactly
 
 
-def _is_exactly_before(text: Column, cutoff: int, zone: dt.tzinfo, say: Phrases) -> Condition:
-    local = _local(text, say)
-    zoned = local - _east(text, say) < _big(cutoff)
-    ranges = typed_ranges.local_spans(cutoff, zone)
+def _is_exactly_before(
+    text: Column, cutoff: int, zone: dt.tzinfo, expressions: SQLExpressions
+) -> Condition:
+    local = _local(text, expressions)
+    zoned = local - _east(text, expressions) < _big(cutoff)
+    ranges = typed_ranges.local_ranges(cutoff, zone)
     if ranges == [(None, cutoff)]:
         return zoned
     bare = [
         local < _big(high) if low is None else sa.and_(local >= _big(low), local < _big(high))
         for low, high in ranges
     ]
-    return sa.case((say.matches(text, _ZONE, whole=False), zoned), else_=sa.or_(*bare))
+    return sa.case((expressions.matches(text, _ZONE, whole=False), zoned), else_=sa.or_(*bare))
 
 
-def _east(text: Column, say: Phrases) -> Column:
+def _east(text: Column, expressions: SQLExpressions) -> Column:
     """Return the offset from UTC that is written at the end of text, in microseconds."""
     zone = sa.func.right(text, 6)
-    minutes = 60 * say.whole(sa.func.substr(zone, 2, 2)) + say.whole(sa.func.substr(zone, 5, 2))
+    minutes = 60 * expressions.whole(sa.func.substr(zone, 2, 2)) + expressions.whole(
+        sa.func.substr(zone, 5, 2)
+    )
     sign = sa.case((sa.func.substr(zone, 1, 1) == "-", -60), else_=60)
     offset = sign * minutes * instants.SECOND
-    return sa.case((say.matches(text, _OFFSET, whole=False), offset), else_=_big(0))
+    return sa.case((expressions.matches(text, _OFFSET, whole=False), offset), else_=_big(0))
 
 
-def _local(text: Column, say: Phrases) -> Column:
+def _local(text: Column, expressions: SQLExpressions) -> Column:
     """Return the microseconds from 1970 that a clock beside the text would show."""
     body = sa.func.regexp_replace(text, _ZONE, "")
     length = sa.func.char_length(body)
     padded = sa.func.concat(body, sa.func.substr(sa.literal(_MIDNIGHT), length + 1))
 
     def part(start: int, digits: int) -> Column:
-        return say.whole(sa.func.substr(padded, start, digits))
+        return expressions.whole(sa.func.substr(padded, start, digits))
 
-    hours = say.days(sa.func.substr(text, 1, 10)) * 24 + part(12, 2)
+    hours = expressions.days(sa.func.substr(text, 1, 10)) * 24 + part(12, 2)
     seconds = (hours * 60 + part(15, 2)) * 60 + part(18, 2)
     return seconds * instants.SECOND + part(21, 6)
 

@@ -8,8 +8,14 @@ from typing import Any, Callable, ContextManager, Iterator, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.engines.backlog import Backlog, KeyedBacklog, Keys
-from geocache_cleanup.engines.base import Condition, Search, any_stale, count_rows, count_unreadable
+from geocache_cleanup.engines.backlog import Backlog, KeyedBacklog, SortedKeys
+from geocache_cleanup.engines.base import (
+    Condition,
+    StaleCondition,
+    any_stale,
+    count_rows,
+    count_unreadable,
+)
 from geocache_cleanup.engines.sqlite.table import Column, SQLiteTarget, encoding_of, qualified
 
 Begin = Callable[[], ContextManager[None]]
@@ -21,22 +27,22 @@ def find(
     connection: Connection,
     begin: Begin,
     target: SQLiteTarget,
-    searches: Sequence[Search],
+    conditions: Sequence[StaleCondition],
     seconds: float,
 ) -> Backlog:
     """Return the backlog; ``begin`` opens a transaction, and none is open longer than ``seconds``.
 
     Where a file has no write-ahead log, nobody can write while it is read.
     """
-    condition = any_stale(searches)
+    condition = any_stale(conditions)
     if target.rowid is None:
         with begin():
-            return _UnnumberedBacklog(connection, target, searches, condition)
+            return _UnnumberedBacklog(connection, target, conditions, condition)
     with begin():
         ends: Any = sa.select(sa.func.min(target.rowid), sa.func.max(target.rowid))
         low, high = connection.execute(ends.select_from(target.table)).one()
-    keys, unreadable = Keys(low or 0, high or 0), 0
-    for search in searches:
+    keys, unreadable = SortedKeys(low or 0, high or 0), 0
+    for search in conditions:
         for rowid, verdict in _read(connection, begin, _Reading(target, search), seconds):
             if verdict == _STALE:
                 keys.add(rowid)
@@ -51,7 +57,7 @@ class _UnnumberedBacklog(Backlog):
         self,
         connection: Connection,
         target: SQLiteTarget,
-        searches: Sequence[Search],
+        conditions: Sequence[StaleCondition],
         condition: Condition,
     ) -> None:
         self._target = target
@@ -59,7 +65,7 @@ class _UnnumberedBacklog(Backlog):
         self._remaining = count_rows(connection, target, condition)
         # Rows that a trigger keeps: the next batch begins after as many.
         self._kept = 0
-        self.unreadable = count_unreadable(connection, target, searches)
+        self.unreadable = count_unreadable(connection, target, conditions)
 
     @property
     def remaining(self) -> int:
@@ -105,11 +111,11 @@ def _delete_some(
 class _Reading:
     """Reads what one search covers, from where the last transaction stopped."""
 
-    def __init__(self, target: SQLiteTarget, search: Search) -> None:
+    def __init__(self, target: SQLiteTarget, search: StaleCondition) -> None:
         assert target.rowid is not None
         self._column = target.column
         self._rowid = target.rowid
-        self._span = search.span
+        self._bounds = search.bounds
         verdict = sa.case(
             *(
                 (condition, sa.literal_column(str(number)))
@@ -124,18 +130,18 @@ class _Reading:
             else_=self._column,
         )
         self._select = sa.select(
-            self._rowid, verdict, value if self._span else sa.null()
+            self._rowid, verdict, value if self._bounds else sa.null()
         ).select_from(target.table)
 
     def after(self, last: Optional[tuple[int, object]]) -> "sa.sql.expression.Select[Any]":
         """Return the statement that goes on after a rowid and its value, in the order of both."""
-        if self._span is None:
+        if self._bounds is None:
             statement = self._select.order_by(self._rowid)
             return statement if last is None else statement.where(self._rowid > last[0])
-        statement = self._select.where(self._column < self._span.high)
+        statement = self._select.where(self._column < self._bounds.high)
         statement = statement.order_by(self._column, self._rowid)
         if last is None:
-            low = self._span.low
+            low = self._bounds.low
             return statement if low is None else statement.where(self._column >= low)
         value = sa.literal(last[1])
         return statement.where(

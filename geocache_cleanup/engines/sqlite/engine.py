@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.pool import NullPool
 
-from geocache_cleanup.deadline import Watch
+from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.backlog import Backlog
-from geocache_cleanup.engines.base import Search, Target, connect
+from geocache_cleanup.engines.base import StaleCondition, Target, connect
 from geocache_cleanup.engines.sqlite import backlog, errors, search, wal
 from geocache_cleanup.engines.sqlite import table as sqlite_table
 from geocache_cleanup.engines.sqlite.path import check_file, file_path
@@ -31,17 +31,17 @@ _INSTRUCTIONS_PER_LOOK = 4_000
 class SQLite:
     """One SQLite database file."""
 
-    find = staticmethod(sqlite_table.find)
-    searches = staticmethod(search.searches)
-    deletion = staticmethod(sqlite_table.deletion)
-    values = staticmethod(sqlite_table.values)
+    inspect_table = staticmethod(sqlite_table.inspect_table)
+    stale_conditions = staticmethod(search.stale_conditions)
+    delete_statement = staticmethod(sqlite_table.delete_statement)
+    stored_times = staticmethod(sqlite_table.stored_times)
     spare_pages = staticmethod(sqlite_table.spare_pages)
-    is_guarded = staticmethod(sqlite_table.is_guarded)
+    may_cascade = staticmethod(sqlite_table.may_cascade)
 
-    def __init__(self, path: str, watch: Watch, *, create: bool = False) -> None:
+    def __init__(self, path: str, deadline: Deadline, *, create: bool = False) -> None:
         # SQLite keeps the journal and the log beside the file itself, never beside a link to it.
         self.path = os.path.realpath(path)
-        self._watch = watch
+        self._deadline = deadline
         self._create = create
         self._write = self._committing = False
         self._engine = sa.create_engine(
@@ -52,7 +52,7 @@ class SQLite:
         sa.event.listen(self._engine, "rollback", self._roll_back)
 
     @classmethod
-    def from_url(cls, url: URL, watch: Watch, *, create: bool = False) -> "SQLite":
+    def from_url(cls, url: URL, deadline: Deadline, *, create: bool = False) -> "SQLite":
         """Return the backend for a URL.
 
         Raise ConfigError if it names no file, NoInputError if there is no such file.
@@ -60,7 +60,7 @@ class SQLite:
         path = file_path(url)
         if not (create and not os.path.lexists(path)):
             check_file(path)
-        return cls(path, watch, create=create)
+        return cls(path, deadline, create=create)
 
     @contextlib.contextmanager
     def open(self, *, write: bool) -> Iterator[Connection]:
@@ -88,7 +88,11 @@ class SQLite:
         return connect(self, write=True)
 
     def backlog(
-        self, connection: Connection, target: Target, searches: Sequence[Search], seconds: float
+        self,
+        connection: Connection,
+        target: Target,
+        conditions: Sequence[StaleCondition],
+        seconds: float,
     ) -> Backlog:
         """See ``backend.Backend.backlog``."""
         assert isinstance(target, sqlite_table.SQLiteTarget)
@@ -97,12 +101,12 @@ class SQLite:
             connection,
             lambda: self.transaction(connection, write=False),
             target,
-            searches,
+            conditions,
             seconds,
         )
 
-    def between(self, connection: Connection) -> None:
-        """See ``backend.Backend.between``."""
+    def after_batch(self, connection: Connection) -> None:
+        """See ``backend.Backend.after_batch``."""
         wal.write_back(sqlite_table.driver_connection(connection), self.path)
 
     def reclaim(self, table: str, column: str) -> int:  # noqa: ARG002 - it is the file that shrinks
@@ -112,17 +116,19 @@ class SQLite:
         with self.open(write=True) as connection:
             raw = sqlite_table.driver_connection(connection)
             try:
-                return reclaim.reclaim(raw, self.path, lambda text: self._patiently(raw, text))
+                return reclaim.reclaim(
+                    raw, self.path, lambda text: self._execute_waiting(raw, text)
+                )
             except OSError as error:  # the file is gone, for instance
                 raise errors.failing(self.path, error) from None
 
     def lock(self, connection: Connection, target: Target) -> None:
         """See ``backend.Backend.lock``: the file's own lock is held already."""
 
-    def settle(self, connection: Connection) -> None:
-        """See ``backend.Backend.settle``: SQLite tells only at the commit itself."""
+    def check_deferred_constraints(self, connection: Connection) -> None:
+        """SQLite tells only at the commit itself."""
 
-    def prove_writable(self, connection: Connection, target: Target) -> None:
+    def check_writable(self, connection: Connection, target: Target) -> None:
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""
         connection.execute(sa.delete(target.table).where(sa.false()))
         journal = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
@@ -142,50 +148,50 @@ class SQLite:
             # What root makes in the directory of a service belongs to that service.
             owner = os.stat(errors.directory(self.path))
             os.chown(self.path, owner.st_uid, owner.st_gid)
-        self._watch.ending = False
+        self._deadline.finishing = False
         connection.set_progress_handler(self._is_over, _INSTRUCTIONS_PER_LOOK)
         # Setting the size of the cache reads the schema, and so may have to wait for others.
-        self._patiently(connection, f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._patiently(connection, "PRAGMA foreign_keys = ON")
+        self._execute_waiting(connection, f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._execute_waiting(connection, "PRAGMA foreign_keys = ON")
         # Syncs the directory too: else a power cut brings back the journal that undoes a commit.
-        self._patiently(connection, "PRAGMA synchronous = EXTRA")
+        self._execute_waiting(connection, "PRAGMA synchronous = EXTRA")
         if not self._write:
-            self._patiently(connection, "PRAGMA query_only = ON")
+            self._execute_waiting(connection, "PRAGMA query_only = ON")
         return connection
 
     def _is_over(self) -> bool:
         """Tell whether a statement must end; what writes then undoes all before it returns."""
-        is_over = self._watch.over()
+        is_over = self._deadline.expired()
         if is_over and self._write:
-            self._watch.ending = True
+            self._deadline.finishing = True
         return is_over
 
     def _begin(self, connection: Connection) -> None:
         raw = sqlite_table.driver_connection(connection)
-        self._watch.ending = False
+        self._deadline.finishing = False
         if self._write:
-            self._patiently(raw, "BEGIN IMMEDIATE")
+            self._execute_waiting(raw, "BEGIN IMMEDIATE")
             return
-        self._patiently(raw, "BEGIN")
+        self._execute_waiting(raw, "BEGIN")
         # The first read takes the lock that the later ones then have.
-        self._patiently(raw, "SELECT count(*) FROM sqlite_master")
+        self._execute_waiting(raw, "SELECT count(*) FROM sqlite_master")
 
     def _commit(self, connection: Connection) -> None:
         self._committing = self._write
-        self._watch.ending = True
-        self._patiently(sqlite_table.driver_connection(connection), "COMMIT")
+        self._deadline.finishing = True
+        self._execute_waiting(sqlite_table.driver_connection(connection), "COMMIT")
         self._committing = False
 
     def _roll_back(self, _: Connection) -> None:
-        self._watch.ending = True
+        self._deadline.finishing = True
 
-    def _patiently(self, raw: sqlite3.Connection, statement: str) -> None:
+    def _execute_waiting(self, raw: sqlite3.Connection, statement: str) -> None:
         """Execute a statement that may have to wait for the locks of others."""
         while True:
             try:
                 raw.execute(statement).fetchall()
             except sqlite3.OperationalError as error:
-                if errors.primary_code(error) != sqlite3.SQLITE_BUSY or self._watch.over():
+                if errors.primary_code(error) != sqlite3.SQLITE_BUSY or self._deadline.expired():
                     raise
                 time.sleep(_SECONDS_BETWEEN_TRIES)
             else:
@@ -201,6 +207,6 @@ class SQLite:
         if explained and self._committing and code == sqlite3.SQLITE_IOERR:
             raise explained.of_commit()
         # A busy database is the cause of a timeout, a signal that of nothing but itself.
-        if code == sqlite3.SQLITE_INTERRUPT or self._watch.signal is not None:
-            self._watch.check()
+        if code == sqlite3.SQLITE_INTERRUPT or self._deadline.signal is not None:
+            self._deadline.check()
         raise explained or error

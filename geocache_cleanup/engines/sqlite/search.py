@@ -10,7 +10,7 @@ from typing import Callable, Mapping, Optional, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.engines.base import Condition, Search, Target
+from geocache_cleanup.engines.base import Condition, StaleCondition, Target
 from geocache_cleanup.engines.sqlite.table import Column, driver_connection, encoding_of
 from geocache_cleanup.times import instants, stored_ranges
 
@@ -20,46 +20,48 @@ _WITH_Z = "%Y-%m-%dT%H:%M:%SZ"
 _WITHOUT_ZONE = "%Y-%m-%d %H:%M:%S"
 
 
-def searches(
+def stale_conditions(
     connection: Connection, target: Target, cutoff: int, now: int, zone: dt.tzinfo
-) -> Sequence[Search]:
+) -> Sequence[StaleCondition]:
     """Return the searches which together find every stale row, each row once."""
-    _teach(connection, cutoff, zone)
-    spans = list(stored_ranges.text_spans(cutoff, now))
+    _register_functions(connection, cutoff, zone)
+    ranges = list(stored_ranges.text_ranges(cutoff, now))
     if target.numbers:
         # On a column of TEXT affinity a number would be compared as text.
-        spans = [*stored_ranges.number_spans(cutoff), *spans]
-    found = [_search(target.column, span, cutoff, zone) for span in spans]
+        ranges = [*stored_ranges.number_ranges(cutoff), *ranges]
+    found = [_search(target.column, bounds, cutoff, zone) for bounds in ranges]
     # Without an index every search reads the whole table: then one has to do for all.
     return found if target.index else [_merge(found)]
 
 
-def _search(column: Column, span: stored_ranges.Span, cutoff: int, zone: dt.tzinfo) -> Search:
-    where = column < span.high
-    if span.low is not None:
-        where = sa.and_(column >= span.low, where)
-    if span.decides is stored_ranges.Decides.ALL_STALE:
-        return Search(stale=where, span=span)
-    if span.decides is stored_ranges.Decides.NONE_READABLE:
-        return Search(stale=None, unreadable=where, span=span)
-    if span.decides is stored_ranges.Decides.NOTHING:
+def _search(
+    column: Column, bounds: stored_ranges.Range, cutoff: int, zone: dt.tzinfo
+) -> StaleCondition:
+    where = column < bounds.high
+    if bounds.low is not None:
+        where = sa.and_(column >= bounds.low, where)
+    if bounds.verdict is stored_ranges.Verdict.ALL_STALE:
+        return StaleCondition(stale=where, bounds=bounds)
+    if bounds.verdict is stored_ranges.Verdict.NONE_READABLE:
+        return StaleCondition(stale=None, unreadable=where, bounds=bounds)
+    if bounds.verdict is stored_ranges.Verdict.NOTHING:
         where = sa.and_(where, sa.not_(_is_beyond(column, _cutoffs(cutoff, zone))))
     raw = sa.cast(column, sa.LargeBinary)
     must_read = sa.func.geocache_stale(raw) == 1
     written = {form: _is_written(column, form) for form in (_WITH_Z, _WITHOUT_ZONE)}
     decided = (
         {condition: sa.true() for condition in written.values()}
-        if span.decides is stored_ranges.Decides.DATES_STALE
+        if bounds.verdict is stored_ranges.Verdict.DATES_STALE
         else {written[form]: column < text for form, text in _cutoffs(cutoff, zone).items()}
     )
-    return Search(
+    return StaleCondition(
         stale=sa.and_(where, sa.case(*decided.items(), else_=must_read) if decided else must_read),
         unreadable=sa.and_(
             where,
             sa.not_(sa.or_(*written.values())),
             sa.func.geocache_unreadable(raw) == 1,
         ),
-        span=span,
+        bounds=bounds,
     )
 
 
@@ -93,14 +95,14 @@ def _is_written(column: Column, form: str) -> Condition:
     return sa.and_(column >= "0001-", sa.func.coalesce(same, sa.false()))
 
 
-def _merge(found: Sequence[Search]) -> Search:
-    return Search(
+def _merge(found: Sequence[StaleCondition]) -> StaleCondition:
+    return StaleCondition(
         stale=sa.or_(*(search.stale for search in found if search.stale is not None)),
         unreadable=sa.or_(*(s.unreadable for s in found if s.unreadable is not None)),
     )
 
 
-def _teach(connection: Connection, cutoff: int, zone: dt.tzinfo) -> None:
+def _register_functions(connection: Connection, cutoff: int, zone: dt.tzinfo) -> None:
     """Give the connection functions that read stored text.
 
     They take the bytes of it: text that is not valid in the database's encoding would

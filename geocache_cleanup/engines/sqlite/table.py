@@ -42,7 +42,7 @@ class SQLiteTarget(Target):
     rowid: Optional[Column] = None
 
 
-def find(connection: Connection, table: str, column: str) -> SQLiteTarget:
+def inspect_table(connection: Connection, table: str, column: str) -> SQLiteTarget:
     """Look the table up; raise ConfigError naming what there is instead."""
     name = _find_table(connection, table)
     rows = connection.execute(_COLUMNS, {"table": name}).all()
@@ -74,8 +74,8 @@ def find(connection: Connection, table: str, column: str) -> SQLiteTarget:
     )
 
 
-def is_guarded(connection: Connection, target: Target) -> bool:
-    """See ``backend.Backend.is_guarded``."""
+def may_cascade(connection: Connection, target: Target) -> bool:
+    """See ``backend.Backend.may_cascade``."""
     return connection.execute(_GUARDS, {"table": target.name}).first() is not None
 
 
@@ -139,7 +139,7 @@ def _has_text_affinity(declared: str) -> bool:
     return "INT" not in upper and any(word in upper for word in ("CHAR", "CLOB", "TEXT"))
 
 
-def deletion(target: Target, condition: Condition) -> sa.sql.expression.Delete:
+def delete_statement(target: Target, condition: Condition) -> sa.sql.expression.Delete:
     """Return the statement that deletes the rows of a condition fastest.
 
     That is in the order of the table: an index finds the rows in the order of time, in which
@@ -164,7 +164,7 @@ def encoding_of(connection: Connection) -> str:
     return str(connection.exec_driver_sql("PRAGMA encoding").scalar_one())
 
 
-def values(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:
+def stored_times(connection: Connection, target: Target) -> Iterator[tuple[Stored, int]]:
     """Yield every stored time as it is, with the number of rows that hold it."""
     raw = driver_connection(connection)
     raw.text_factory = lambda data: data.decode(errors="replace")

@@ -26,7 +26,7 @@ with contextlib.suppress(ImportError):
     import prometheus_client.parser  # noqa: F401 - likewise
 
 
-def become(request: dict[str, Any]) -> None:
+def exec_command(request: dict[str, Any]) -> None:
     """Run the command in this process, with its output in files; does not return."""
     directory = request["output"]
     for number, name in enumerate(("in", "out", "err")):
@@ -70,7 +70,7 @@ def serve() -> None:
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            become(json.loads(line))
+            exec_command(json.loads(line))
         answer(pid)
         # Until told to, leave even a dead child its pid: the test may be about to kill it.
         sys.stdin.readline()

@@ -21,16 +21,16 @@ FAILED, RAN = "geo_cache_cleanup_failed", "geo_cache_cleanup_ran"
 tally = support.tally
 
 
-def some_or(few: int, number: int) -> list[object]:
+def trials(few: int, number: int) -> list[object]:
     """Return a few trials for the ordinary run, and a number for the long one."""
     return [pytest.param(few, id="some"), pytest.param(number, id="all", marks=pytest.mark.faults)]
 
 
 @dataclass(frozen=True)
-class World:
+class DatabaseTemplate:
     """A template of a database; trials work on copies."""
 
-    template: Path
+    path: Path
     stale: int
     fresh: int
 
@@ -39,23 +39,25 @@ class World:
         path = place / name
         for old in place.glob(name + "*"):
             old.unlink()
-        shutil.copyfile(self.template, path)
+        shutil.copyfile(self.path, path)
         return path
 
 
-def make_world(
+def make_template(
     path: Path, mode: str, stale: int = 4_000, fresh: int = 4_000, *, seen: str = OLD
-) -> World:
+) -> DatabaseTemplate:
     """Make a database with a ledger: rows of BanGUI's shape in random order of time."""
     rows = [
         *((f"stale{n}", seen) for n in range(stale)),
         *((f"fresh{n}", NEW) for n in range(fresh)),
     ]
     support.make_large_table(path, random.Random(1).sample(rows, len(rows)), mode)
-    return World(path, stale, fresh)
+    return DatabaseTemplate(path, stale, fresh)
 
 
-def verify(world: World, path: Path, outcome: Optional[Outcome], *, whole: bool = True) -> int:
+def verify(
+    template: DatabaseTemplate, path: Path, outcome: Optional[Outcome], *, whole: bool = True
+) -> int:
     """Assert that nothing is lost and every record true; return how many rows are gone.
 
     ``whole``: one transaction, of which either everything is there or nothing.
@@ -65,8 +67,8 @@ def verify(world: World, path: Path, outcome: Optional[Outcome], *, whole: bool 
         # The application's own timeout is short here: nothing may be left locked.
         connection.execute("PRAGMA busy_timeout = 0")
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        gone = world.stale - count(connection, "stale")
-        lost = world.fresh - count(connection, "fresh")
+        gone = template.stale - count(connection, "stale")
+        lost = template.fresh - count(connection, "fresh")
         runs = connection.execute("SELECT run_id, deleted FROM geocache_cleanup_runs").fetchall()
         recorded = sum(deleted for _, deleted in runs)
         tally["rows lost"] += lost + abs(gone - recorded)
@@ -76,7 +78,7 @@ def verify(world: World, path: Path, outcome: Optional[Outcome], *, whole: bool 
         )
         connection.execute("DELETE FROM geo_cache WHERE ip = 'app'")
     if whole:
-        assert gone in {0, world.stale}
+        assert gone in {0, template.stale}
     if outcome is not None:
         _agree(outcome, runs, gone)
     return gone

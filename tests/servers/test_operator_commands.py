@@ -23,7 +23,7 @@ def test_check_and_history_on_postgresql(
     """The connection, exact counts, and a ledger whose times are read alike."""
     if driver.endswith("psycopg") and sa.__version__.startswith("1."):
         return  # test_a_run_on_postgresql tells what is said then
-    tells_all(text_of(postgresql.url(database_of(postgresql), driver=driver)), "PostgreSQL")
+    assert_reports(text_of(postgresql.url(database_of(postgresql), driver=driver)), "PostgreSQL")
 
 
 @pytest.mark.parametrize("driver", ["mysql", "mysql+pymysql", "mysql+mysqldb"])
@@ -32,10 +32,10 @@ def test_check_and_history_on_mariadb(
 ) -> None:
     """Likewise."""
     engine = "MySQL" if is_mysql(mariadb) else "MariaDB"
-    tells_all(text_of(mariadb.url(database_of(mariadb), driver=driver)), engine)
+    assert_reports(text_of(mariadb.url(database_of(mariadb), driver=driver)), engine)
 
 
-def tells_all(url: str, engine: str) -> None:
+def assert_reports(url: str, engine: str) -> None:
     """Expect that check and history tell of a database that was just made."""
     assert geocache_cleanup("migrate", url=url).status == 0
     assert geocache_cleanup("run", url=url).status == 0
