@@ -3,13 +3,12 @@
 import os
 import shutil
 import subprocess
-from typing import Optional
 
 # For who else installs something, such as another session.
 _WAIT = "--option=DPkg::Lock::Timeout=900"
 
 
-def install(*packages: str) -> Optional[str]:
+def install(*packages: str) -> str | None:
     """Install packages; return what stands in the way, if anything does.
 
     Packages of servers would start some of their own, which no test uses: they do not here.

@@ -11,15 +11,17 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, Optional, Sequence
+from typing import Any
 
 import pytest
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.urls import open_backend, parse_url
+from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.pruning import batches
-from geocache_cleanup.pruning.job import Job, Result
+from geocache_cleanup.pruning.job import Job
+from geocache_cleanup.result import Result
 from geocache_cleanup.times.instants import read_instant
 
 _FOREIGN = ("GEOCACHE_CLEANUP_", "JOURNAL_", "NOTIFY_", "INVOCATION_", "PYTHON")
@@ -77,7 +79,7 @@ def run_here(path: Path, **changes: Any) -> Result:
     """Prune a SQLite file in this process."""
     deadline = Deadline(60)
     return batches.run(
-        open_backend(parse_url(f"sqlite:///{path}"), deadline), job(**changes), deadline
+        open_engine(parse_url(f"sqlite:///{path}"), deadline), job(**changes), deadline
     )
 
 
@@ -118,7 +120,7 @@ def fetch(path: Path, statement: str) -> list[Any]:
         return [row[0] for row in connection.execute(statement)]
 
 
-def environment(extra: Optional[Mapping[str, str]] = None) -> dict[str, str]:
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this environment without what would configure the program, the journal or Python."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     return {**kept, **(extra or {})}
@@ -128,7 +130,7 @@ COMMAND = (sys.executable, "-m", "geocache_cleanup")
 
 
 def command(
-    *arguments: str, env: Optional[Mapping[str, str]] = None, **options: Any
+    *arguments: str, env: Mapping[str, str] | None = None, **options: Any
 ) -> "subprocess.CompletedProcess[str]":
     """Run geocache-cleanup as a process, with nothing of ours in its environment."""
     return subprocess.run(

@@ -2,8 +2,8 @@
 
 import random
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 import support

@@ -3,8 +3,8 @@
 import hashlib
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import pytest
 import support

@@ -10,7 +10,7 @@ import support
 
 from end_to_end.conftest import count, make_database, url
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.urls import open_backend, parse_url
+from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import StorageError
 
 ROWS = 20_000
@@ -84,9 +84,9 @@ def test_the_file_goes_meanwhile(database: Path) -> None:
     holder = support.hold(database, "IMMEDIATE", seconds=1)
     gone = threading.Timer(0.5, database.unlink)
     gone.start()
-    backend = open_backend(parse_url(f"sqlite:///{database}"), Deadline(60))
+    engine = open_engine(parse_url(f"sqlite:///{database}"), Deadline(60))
     with pytest.raises(StorageError):
-        backend.reclaim("geo_cache", "last_seen")
+        engine.reclaim("geo_cache", "last_seen")
     gone.join()
     holder.wait()
 

@@ -11,10 +11,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence, TypeVar
+from typing import Any, TypeVar
 
 import support
 
@@ -99,7 +100,7 @@ class Outcome:
 class ForkServer:
     """One process that forks the command; see fork_server.py."""
 
-    def __init__(self, directory: Path, shim: Optional[Path]) -> None:
+    def __init__(self, directory: Path, shim: Path | None) -> None:
         self._directory = directory
         preload = {"LD_PRELOAD": str(shim)} if shim else {}
         self._process = subprocess.Popen(
@@ -113,8 +114,8 @@ class ForkServer:
     def run(
         self,
         *arguments: str,
-        fault: Optional[Fault] = None,
-        env: Optional[Mapping[str, str]] = None,
+        fault: Fault | None = None,
+        env: Mapping[str, str] | None = None,
         during: Callable[[int], None] = lambda _: None,
     ) -> Outcome:
         """Run the command to its end; ``during`` is called with its pid once it has started."""
@@ -158,7 +159,7 @@ class ForkServer:
 class ForkServers:
     """As many as there are processors, each with a directory of its own for one test at a time."""
 
-    def __init__(self, directory: Path, shim: Optional[Path]) -> None:
+    def __init__(self, directory: Path, shim: Path | None) -> None:
         self._free: queue.Queue[tuple[ForkServer, Path]] = queue.Queue()
         self._all = []
         for number in range(_AT_ONCE):

@@ -4,8 +4,8 @@ import errno
 import itertools
 import random
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator
 
 import pytest
 import support

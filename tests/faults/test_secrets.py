@@ -8,8 +8,8 @@ import socket
 import subprocess
 import threading
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 import support

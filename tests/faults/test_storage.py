@@ -7,8 +7,8 @@ import shutil
 import sqlite3
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator, Optional
 
 import pytest
 import support
@@ -177,7 +177,7 @@ def test_damage_at_random_places(
     assert ends >= {0, 65}
 
 
-def fresh_rows(path: Path) -> Optional[set[str]]:
+def fresh_rows(path: Path) -> set[str] | None:
     """Return the fresh rows as far as SQLite can read them, None if it cannot."""
     try:
         with support.connected(path) as connection:
@@ -232,7 +232,7 @@ def test_locked_for_ever(fork_servers: ForkServers, template: DatabaseTemplate, 
 @pytest.mark.parametrize("fault", [None, Fault(Kind.WRITE, 3, Action.FAIL_FROM_HERE)])
 @pytest.mark.parametrize("name", ["a b", "quo'te", 'dou"ble', "wh%3Fat", "h#sh", "%41", "naïve ☃"])
 def test_faults_on_awkward_paths(
-    fork_servers: ForkServers, template: DatabaseTemplate, name: str, fault: Optional[Fault]
+    fork_servers: ForkServers, template: DatabaseTemplate, name: str, fault: Fault | None
 ) -> None:
     """The path is opened, and named in the failure, as it is."""
     with fork_servers.one() as (fork_server, place):

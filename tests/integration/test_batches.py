@@ -1,18 +1,17 @@
 """Batches: the same rows as at once, whatever the table's shape, and what is kept of a part."""
 
 from pathlib import Path
-from typing import Optional
 
 import pytest
 import support
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.backlog import SortedKeys
-from geocache_cleanup.engines.base import connect
-from geocache_cleanup.engines.urls import open_backend, parse_url
+from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import ConfigError, DataError, DeadlineError
 from geocache_cleanup.pruning import batches, prune
-from geocache_cleanup.pruning.job import Result
+from geocache_cleanup.pruning.batch_sizer import BatchSizer
+from geocache_cleanup.result import Result
 
 OLD, NEW = "2026-06-03T11:59:59Z", "2026-06-03T12:00:00Z"
 ROWS = 3_000
@@ -125,10 +124,10 @@ class Meddler(prune.Progress):
 
     def __init__(self, path: Path, statement: str) -> None:
         self.path = path
-        self.statement: Optional[str] = statement
+        self.statement: str | None = statement
 
     def advance(self, done: int, total: int) -> None:
-        """See ``prune.Progress.advance``."""
+        """Do it after the first batch."""
         if self.statement and done < total:
             with support.connected(self.path) as connection:
                 connection.execute(self.statement)
@@ -137,9 +136,9 @@ class Meddler(prune.Progress):
 
 def run_beside(path: Path, statement: str, deadline: Deadline) -> Result:
     """Run in batches beside an application that executes a statement after the first."""
-    backend = open_backend(parse_url(f"sqlite:///{path}"), deadline)
+    engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
     job = support.job(batch_seconds=0.001)
-    return batches.run(backend, job, deadline, Meddler(path, statement))
+    return batches.run(engine, job, deadline, Meddler(path, statement))
 
 
 def test_a_row_refreshed_in_between_survives(tmp_path: Path) -> None:
@@ -163,6 +162,7 @@ def test_an_error_keeps_the_batches_before(tmp_path: Path) -> None:
         run_beside(path, trigger, Deadline(60))
     partial = caught.value.partial
     assert partial is not None
+    assert partial.remaining is not None
     assert 0 < partial.deleted < ROWS // 2
     assert partial.remaining == ROWS // 2 - partial.deleted
     assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS - partial.deleted]
@@ -176,7 +176,7 @@ class Alarm(prune.Progress):
         self.deadline = deadline
 
     def advance(self, done: int, total: int) -> None:  # noqa: ARG002 - the signature of the base
-        """See ``prune.Progress.advance``."""
+        """Do it after the first batch."""
         self.deadline.extend(0)
 
 
@@ -227,11 +227,12 @@ def test_a_deadline_keeps_the_batches_before(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     fill(path, SHAPES["usual"])
     deadline = Deadline(60)
-    backend = open_backend(parse_url(f"sqlite:///{path}"), deadline)
+    engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
     with pytest.raises(DeadlineError) as caught:
-        batches.run(backend, support.job(batch_seconds=0.001), deadline, Alarm(deadline))
+        batches.run(engine, support.job(batch_seconds=0.001), deadline, Alarm(deadline))
     partial = caught.value.partial
     assert partial is not None
+    assert partial.remaining is not None
     assert (partial.batches, partial.deleted + partial.remaining) == (1, ROWS // 2)
     assert "goes on" in caught.value.hint
     assert support.run_here(path, batch_seconds=0.1).deleted == partial.remaining
@@ -264,8 +265,8 @@ def test_the_log_does_not_grow(tmp_path: Path) -> None:
     with support.connected(path) as reader:
         reader.execute("SELECT count(*) FROM geo_cache").fetchone()
         deadline = Deadline(60)
-        backend = open_backend(parse_url(f"sqlite:///{path}"), deadline)
-        batches.run(backend, support.job(batch_seconds=1e-6), deadline, Measure())
+        engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
+        batches.run(engine, support.job(batch_seconds=1e-6), deadline, Measure())
     assert len(sizes) > 3
     # Without it the log would hold every page as often as a batch has changed it.
     assert max(sizes) <= path.stat().st_size
@@ -284,14 +285,14 @@ def test_keys_come_in_order() -> None:
 
 def test_the_pace_follows_what_was_measured() -> None:
     """Batches grow in steps while they are quick, and shrink at once when one was slow."""
-    pacer = batches.BatchSizer(0.1)
-    first = pacer.rows(60)
-    pacer.learn(first, 0.0001)
-    assert pacer.rows(60) == 2 * first
-    pacer.learn(2 * first, 1.0)
-    assert 0 < pacer.rows(60) < first / 2
-    assert pacer.rows(0.01) < pacer.rows(60)
-    assert pacer.pause(0) > pacer.pause(1) > 0
+    sizer = BatchSizer(0.1)
+    first = sizer.rows(60)
+    sizer.learn(first, 0.0001)
+    assert sizer.rows(60) == 2 * first
+    sizer.learn(2 * first, 1.0)
+    assert 0 < sizer.rows(60) < first / 2
+    assert sizer.rows(0.01) < sizer.rows(60)
+    assert sizer.pause(0) > sizer.pause(1) > 0
 
 
 def fill_slow(path: Path) -> None:
@@ -311,10 +312,10 @@ def test_a_statement_that_is_cut_short_is_already_rolling_back(tmp_path: Path) -
     path = tmp_path / "t.db"
     fill_slow(path)
     deadline = Deadline(1)
-    backend = open_backend(parse_url(f"sqlite:///{path}"), deadline)
+    engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
 
     def delete_all() -> None:
-        with connect(backend, write=True) as connection:
+        with engine.connect(write=True) as connection:
             assert not deadline.finishing
             try:
                 connection.exec_driver_sql("DELETE FROM geo_cache")
@@ -331,6 +332,6 @@ def test_a_single_transaction_that_is_too_slow_says_so(tmp_path: Path) -> None:
     fill_slow(path)
     deadline = Deadline(1)
     with pytest.raises(DeadlineError, match=f"there are {ROWS // 2} stale rows") as caught:
-        prune.prune(open_backend(parse_url(f"sqlite:///{path}"), deadline), support.job(), deadline)
+        prune.prune(open_engine(parse_url(f"sqlite:///{path}"), deadline), support.job(), deadline)
     assert "--batch-seconds 1" in caught.value.hint
     assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS]

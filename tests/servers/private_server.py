@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional, Sequence
+from typing import Any
 
 from servers.programs import PATIENCE_SECONDS
 
@@ -57,7 +58,7 @@ class Daemon:
     def __init__(self, command: Sequence[str], log: Path) -> None:
         self._command = command
         self.log = log
-        self.process: Optional[subprocess.Popen[bytes]] = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the server; ``wait`` returns when it can be used."""

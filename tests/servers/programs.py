@@ -4,9 +4,9 @@ import os
 import pwd
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
 
 # Only failures take so long.
 PATIENCE_SECONDS = 300

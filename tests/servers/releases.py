@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Union
 
 from system.machine import cached_root
 
@@ -13,7 +12,7 @@ from servers.postgresql_server import PostgreSQLServer
 from servers.private_server import private_directory
 from servers.programs import Programs
 
-Server = Union[PostgreSQLServer, MariaDBServer]
+Server = PostgreSQLServer | MariaDBServer | MySQLServer
 _PACKAGES = {
     "bullseye": ("mariadb-server-10.5", "postgresql-13"),
     "sid": ("mysql-client-core", "mysql-server-core", "postgresql-18"),
