@@ -3,17 +3,20 @@
 Those modules are imported inside the error boundary: bad settings are told without SQLAlchemy.
 """
 
-from typing import Optional
-
 import typer
 
 from geocache_cleanup import __version__
 from geocache_cleanup.config import options
+from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.error_boundary import error_boundary
 from geocache_cleanup.invocation import Invocation
 from geocache_cleanup.metrics.recorder import Recorder
 
 _MOST_RUNS = 1_000_000
+_JSON = typer.Option(False, "--json", help="Print one JSON document.")
+# All settings, and beside what guards a run the switch that lets it only count.
+_RUN_OPTIONS = [*SETTINGS]
+_RUN_OPTIONS.insert(_RUN_OPTIONS.index("metrics_file"), "dry_run")
 
 app = typer.Typer(
     cls=options.TextGroup,
@@ -40,24 +43,13 @@ def main(
 
 
 @app.command(cls=options.TextCommand)
+@options.with_settings(*_RUN_OPTIONS)
 def run(
     context: typer.Context,
-    database_url: Optional[str] = options.DATABASE_URL,
-    table: Optional[str] = options.TABLE,
-    time_column: Optional[str] = options.TIME_COLUMN,
-    retention_days: Optional[str] = options.RETENTION_DAYS,
-    before: Optional[str] = options.BEFORE,
-    time_zone: Optional[str] = options.TIME_ZONE,
-    timeout: Optional[str] = options.TIMEOUT,
-    batch_seconds: Optional[str] = options.BATCH_SECONDS,
-    reclaim: Optional[str] = options.RECLAIM,
-    max_delete_percent: Optional[str] = options.MAX_DELETE_PERCENT,
     dry_run: bool = typer.Option(
         False, "--dry-run", help="Count the stale rows: delete nothing, write nothing."
     ),
-    metrics_file: Optional[str] = options.METRICS_FILE,
-    log_format: Optional[str] = options.LOG_FORMAT,
-    log_level: Optional[str] = options.LOG_LEVEL,
+    **_: object,
 ) -> None:
     """Delete the stale rows in one transaction: what the service does."""
     invocation = Invocation.of_run(context.params, context.args)
@@ -69,23 +61,8 @@ def run(
 
 
 @app.command(cls=options.TextCommand)
-def check(
-    context: typer.Context,
-    database_url: Optional[str] = options.DATABASE_URL,
-    table: Optional[str] = options.TABLE,
-    time_column: Optional[str] = options.TIME_COLUMN,
-    retention_days: Optional[str] = options.RETENTION_DAYS,
-    before: Optional[str] = options.BEFORE,
-    time_zone: Optional[str] = options.TIME_ZONE,
-    timeout: Optional[str] = options.TIMEOUT,
-    batch_seconds: Optional[str] = options.BATCH_SECONDS,
-    reclaim: Optional[str] = options.RECLAIM,
-    max_delete_percent: Optional[str] = options.MAX_DELETE_PERCENT,
-    metrics_file: Optional[str] = options.METRICS_FILE,
-    log_format: Optional[str] = options.LOG_FORMAT,
-    log_level: Optional[str] = options.LOG_LEVEL,
-    as_json: bool = options.JSON,
-) -> None:
+@options.with_settings(*SETTINGS)
+def check(context: typer.Context, as_json: bool = _JSON, **_: object) -> None:
     """Show the settings, the table, and what a run would delete; change nothing."""
     invocation = Invocation(context.params, context.args)
     with error_boundary(invocation):
@@ -95,16 +72,14 @@ def check(
 
 
 @app.command(cls=options.TextCommand)
+@options.with_settings("database_url", "timeout", "log_format", "log_level")
 def history(
     context: typer.Context,
-    database_url: Optional[str] = options.DATABASE_URL,
-    timeout: Optional[str] = options.TIMEOUT,
-    log_format: Optional[str] = options.LOG_FORMAT,
-    log_level: Optional[str] = options.LOG_LEVEL,
     limit: int = typer.Option(
         20, "--limit", min=1, max=_MOST_RUNS, help="How many runs to show, newest first."
     ),
-    as_json: bool = options.JSON,
+    as_json: bool = _JSON,
+    **_: object,
 ) -> None:
     """Show past runs from the ledger."""
     invocation = Invocation(context.params, context.args)
@@ -115,15 +90,11 @@ def history(
 
 
 @app.command(cls=options.TextCommand)
+@options.with_settings("database_url", "table", "time_column", "timeout", "log_format", "log_level")
 def migrate(
     context: typer.Context,
-    database_url: Optional[str] = options.DATABASE_URL,
-    table: Optional[str] = options.TABLE,
-    time_column: Optional[str] = options.TIME_COLUMN,
-    timeout: Optional[str] = options.TIMEOUT,
-    log_format: Optional[str] = options.LOG_FORMAT,
-    log_level: Optional[str] = options.LOG_LEVEL,
     sql: bool = typer.Option(False, "--sql", help="Print the SQL instead of executing it."),
+    **_: object,
 ) -> None:
     """Create what is missing: the table, an index on the time column, the ledger."""
     invocation = Invocation(context.params, context.args)

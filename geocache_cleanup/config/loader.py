@@ -1,5 +1,6 @@
 """From options, environment and credential to settings, with every problem in one error."""
 
+import dataclasses
 import datetime as dt
 import math
 import stat
@@ -135,20 +136,11 @@ def _build(given: Mapping[str, RawSetting], values: Mapping[str, Any], now: int)
     if before is not None and before.source != "default" and not _overruled(given):
         retention = None
         cutoff = now if values["before"] is None else values["before"]
+    names = {field.name for field in dataclasses.fields(Settings)}
+    read = {name: value for name, value in values.items() if name in names}
+    sources = {name: given[name].source for name in given}
     return Settings(
-        database_url=values["database_url"],
-        table=values.get("table", ""),
-        time_column=values.get("time_column", ""),
-        time_zone=values.get("time_zone", dt.UTC),
-        timeout=values.get("timeout", math.inf),
-        batch_seconds=values.get("batch_seconds", 0.0),
-        reclaim=values.get("reclaim", False),
-        max_delete_percent=values.get("max_delete_percent", 100),
-        metrics_file=values.get("metrics_file"),
-        retention_days=retention,
-        cutoff=cutoff,
-        now=now,
-        sources={name: given[name].source for name in given},
+        **{**read, "retention_days": retention}, cutoff=cutoff, now=now, sources=sources
     )
 
 

@@ -1,11 +1,13 @@
 """The options of the commands, and how Typer is told to leave their text alone."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any, Optional
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from geocache_cleanup.config.settings import SETTINGS
+from geocache_cleanup.config.settings import SETTINGS, Setting
 
 
 class _AsText:
@@ -46,26 +48,34 @@ class TextGroup(_AsText, TyperGroup):
     """The group of the commands."""
 
 
-def _option(name: str) -> Any:
-    """Declare a setting's option: as text, so that all settings are checked together."""
-    setting = SETTINGS[name]
+def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of some settings, in this order; it may name its own among them.
+
+    They are text, and read all together from the context; the command only takes them.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = {
+            name: parameter
+            for name, parameter in inspect.signature(command).parameters.items()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        }
+        listed = {name: own.get(name) or _parameter(SETTINGS[name]) for name in names}
+        last = {name: parameter for name, parameter in own.items() if name not in names}
+        context = last.pop("context")
+        parameters = [context, *listed.values(), *last.values()]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
+        return command
+
+    return decorate
+
+
+def _parameter(setting: Setting) -> inspect.Parameter:
     default = f", default: {setting.default}" if setting.default else ""
-    return typer.Option(
-        None, setting.option, help=f"{setting.help} [env: {setting.variable}{default}]"
+    text = f"{setting.help} [env: {setting.variable}{default}]"
+    return inspect.Parameter(
+        setting.name,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=typer.Option(None, setting.option, help=text),
+        annotation=Optional[str],
     )
-
-
-DATABASE_URL = _option("database_url")
-TABLE = _option("table")
-TIME_COLUMN = _option("time_column")
-RETENTION_DAYS = _option("retention_days")
-BEFORE = _option("before")
-TIME_ZONE = _option("time_zone")
-TIMEOUT = _option("timeout")
-BATCH_SECONDS = _option("batch_seconds")
-RECLAIM = _option("reclaim")
-MAX_DELETE_PERCENT = _option("max_delete_percent")
-METRICS_FILE = _option("metrics_file")
-LOG_FORMAT = _option("log_format")
-LOG_LEVEL = _option("log_level")
-JSON = typer.Option(False, "--json", help="Print one JSON document.")

@@ -4,6 +4,7 @@ All of them are read before anything is opened, and every problem is reported at
 """
 
 import datetime as dt
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -41,25 +42,26 @@ class Setting:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one command, each read and checked.
+    """The settings of one command, each read and checked, by the names of ``SETTINGS``.
 
-    ``values`` holds them by name, ``sources`` says where each came from. ``cutoff`` is an
-    instant (microseconds); ``retention_days`` is None where ``--before`` sets the cutoff.
+    Those that the command has no option for have a value that changes nothing. ``cutoff`` and
+    ``now`` are instants (microseconds); ``retention_days`` is None where ``--before`` sets the
+    cutoff. ``sources`` says where each came from.
     """
 
-    database_url: str
-    table: str
-    time_column: str
-    time_zone: dt.tzinfo
-    timeout: float
-    batch_seconds: float
-    reclaim: bool
-    max_delete_percent: int
-    metrics_file: str | None
-    retention_days: int | None
     cutoff: int
     now: int
     sources: Mapping[str, str]
+    database_url: str
+    table: str = ""
+    time_column: str = ""
+    time_zone: dt.tzinfo = dt.UTC
+    timeout: float = math.inf
+    batch_seconds: float = 0.0
+    reclaim: bool = False
+    max_delete_percent: int = 100
+    metrics_file: str | None = None
+    retention_days: int | None = None
 
     @property
     def configured(self) -> bool:

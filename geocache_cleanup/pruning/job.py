@@ -1,5 +1,6 @@
 """What a run is to do."""
 
+import dataclasses
 import datetime as dt
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -30,20 +31,10 @@ class Job:
 
     @classmethod
     def of(cls, settings: Settings, *, dry_run: bool, run_id: str) -> "Job":
-        """Take what the work needs from the settings."""
-        return cls(
-            table=settings.table,
-            time_column=settings.time_column,
-            time_zone=settings.time_zone,
-            cutoff=settings.cutoff,
-            now=settings.now,
-            retention_days=settings.retention_days,
-            max_delete_percent=settings.max_delete_percent,
-            dry_run=dry_run,
-            run_id=run_id,
-            timeout=settings.timeout,
-            batch_seconds=settings.batch_seconds,
-        )
+        """Take what the work needs from the settings: the fields of the same names."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        shared = {name: value for name, value in vars(settings).items() if name in names}
+        return cls(**shared, dry_run=dry_run, run_id=run_id)
 
     def at_table(self, engine: "Engine", *, write: bool) -> AbstractContextManager["Table"]:
         """Open a transaction at the table; see ``Engine.at_table``."""
