@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-import support
+from helpers import reporting
 from hypothesis import HealthCheck, settings
 
 # pytest --hypothesis-profile=thorough is for CI and for changes to how times are read. Both try the
@@ -31,22 +31,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_testnodedown(node: Any) -> None:
     """Take over what a process of pytest-xdist has counted and left out."""
     output = getattr(node, "workeroutput", {})
-    support.left_out |= set(output.get("left_out", ()))
-    support.tally.update(output.get("tally", {}))
+    reporting.left_out |= set(output.get("left_out", ()))
+    reporting.tally.update(output.get("tally", {}))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand both over, where this is such a process."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["left_out"] = sorted(support.left_out)
-        session.config.workeroutput["tally"] = dict(support.tally)
+        session.config.workeroutput["left_out"] = sorted(reporting.left_out)
+        session.config.workeroutput["tally"] = dict(reporting.tally)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say at the end, where it is seen, what was tried and which tests did not run."""
-    if support.tally:
+    if reporting.tally:
         counts = ("faults tried", "inputs tried", "rows lost")
-        told = "; ".join(f"{name}: {support.tally[name]}" for name in counts)
+        told = "; ".join(f"{name}: {reporting.tally[name]}" for name in counts)
         terminalreporter.write_line(told)
-    for said in sorted(support.left_out):
+    for said in sorted(reporting.left_out):
         terminalreporter.write_line(said, yellow=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-import support
+from helpers import commands, jobs, tables
 
 ROWS = 200_000
 
@@ -19,7 +19,7 @@ def database(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 def make_database(path: Path, size: int, journal: str) -> Path:
     """Make a table of so many rows, half of them stale, and a ledger."""
-    support.make_large_table(path, rows(size), journal)
+    tables.make_large_table(path, rows(size), journal)
     return path
 
 
@@ -39,17 +39,17 @@ def url(path: Path) -> str:
 def start(path: Path, *arguments: str) -> "subprocess.Popen[str]":
     """Start a run that goes on for a while."""
     return subprocess.Popen(
-        [*support.COMMAND, "run", url(path), f"--before={support.CUTOFF}", *arguments],
+        [*commands.COMMAND, "run", url(path), f"--before={jobs.CUTOFF}", *arguments],
         stderr=subprocess.PIPE,
         text=True,
-        env=support.environment(),
+        env=commands.environment(),
     )
 
 
 def slow_down(path: Path) -> None:
     """Let each row take a millisecond or so to delete."""
     long = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3000)"
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.execute("CREATE TABLE sink (n)")
         connection.execute(
             "CREATE TRIGGER slow AFTER DELETE ON geo_cache BEGIN"
@@ -59,5 +59,5 @@ def slow_down(path: Path) -> None:
 
 def count(path: Path) -> int:
     """Return how many rows the table has; raise if the database is damaged."""
-    assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]
-    return int(support.fetch(path, "SELECT count(*) FROM geo_cache")[0])
+    assert tables.fetch(path, "PRAGMA integrity_check") == ["ok"]
+    return int(tables.fetch(path, "SELECT count(*) FROM geo_cache")[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Sequence
 
 import pytest
-import support
+from helpers import commands, processes, tables
 
 from geocache_cleanup.pruning.ledger import LEDGER
 
@@ -21,7 +21,7 @@ _NOTHING = ", ".join(f"1 AS {column.name}" for column in LEDGER.c)
 def database(tmp_path: Path) -> Path:
     """Return a database with a stale and a fresh row."""
     path = tmp_path / "geo.db"
-    support.make_table(path, [("old", OLD), ("new", NEW)])
+    tables.make_table(path, [("old", OLD), ("new", NEW)])
     return path
 
 
@@ -33,8 +33,8 @@ def url(path: Path) -> str:
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_exclusive_lock_while_opening(database: Path, command: str) -> None:
     """A lock that keeps even readers out is waited for from the first look on."""
-    holder = support.hold(database, "EXCLUSIVE", seconds=1.5)
-    done = support.command(command, url(database), "--timeout=30")
+    holder = tables.hold(database, "EXCLUSIVE", seconds=1.5)
+    done = commands.execute(command, url(database), "--timeout=30")
     holder.wait()
     assert done.returncode == 0, done.stderr
 
@@ -50,10 +50,10 @@ def test_exclusive_lock_while_opening(database: Path, command: str) -> None:
 )
 def test_check_sees_what_would_stop_a_run(database: Path, obstacle: str) -> None:
     """Triggers, foreign keys and a strange ledger stop both alike; no row goes."""
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         connection.executescript(obstacle)
     before = database.read_bytes()
-    statuses = [support.command(name, url(database)).returncode for name in ("check", "run")]
+    statuses = [commands.execute(name, url(database)).returncode for name in ("check", "run")]
     assert statuses in ([65, 65], [78, 78])
     assert database.read_bytes() == before
 
@@ -61,7 +61,7 @@ def test_check_sees_what_would_stop_a_run(database: Path, obstacle: str) -> None
 def test_guard_counts_what_cascades_take(tmp_path: Path) -> None:
     """A stale row may take fresh rows of its own table along: the guard counts them too."""
     path = tmp_path / "geo.db"
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.execute(
             "CREATE TABLE geo_cache (ip PRIMARY KEY, last_seen,"
             " parent REFERENCES geo_cache (ip) ON DELETE CASCADE)"
@@ -70,26 +70,26 @@ def test_guard_counts_what_cascades_take(tmp_path: Path) -> None:
         for number in range(99):
             connection.execute(f"INSERT INTO geo_cache VALUES ('c{number}', '{NEW}', 'p')")
     for command in (["check"], ["run"], ["run", "--batch-seconds=1"]):
-        done = support.command(*command, url(path), "--max-delete-percent=5")
+        done = commands.execute(*command, url(path), "--max-delete-percent=5")
         assert done.returncode == 65, done.stderr
-    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [100]
+    assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [100]
 
 
 def test_last_second_of_the_calendar(database: Path) -> None:
     """The cutoff may be any instant that can be written."""
-    done = support.command("run", url(database), "--before=9999-12-31T23:59:59.5Z")
+    done = commands.execute("run", url(database), "--before=9999-12-31T23:59:59.5Z")
     assert done.returncode == 0, done.stderr
-    assert support.fetch(database, "SELECT count(*) FROM geo_cache") == [0]
+    assert tables.fetch(database, "SELECT count(*) FROM geo_cache") == [0]
 
 
 def test_closed_stderr(database: Path) -> None:
     """Without stderr there is no event, but the work is done."""
     closing = ["sh", "-c", 'exec "$@" 2>&-', "sh"]
     done = subprocess.run(
-        [*closing, *support.COMMAND, "run", url(database)], env=support.environment(), check=False
+        [*closing, *commands.COMMAND, "run", url(database)], env=commands.environment(), check=False
     )
     assert done.returncode == 0
-    assert support.fetch(database, "SELECT ip FROM geo_cache") == ["new"]
+    assert tables.fetch(database, "SELECT ip FROM geo_cache") == ["new"]
 
 
 @pytest.mark.parametrize(("level", "status", "left"), [("debug", 75, 2), ("info", 0, 1)])
@@ -102,16 +102,16 @@ def test_stderr_that_nobody_reads(database: Path, level: str, status: int, left:
             os.write(mouth, bytes(4096))
     os.set_blocking(mouth, True)
     done = subprocess.run(
-        [*support.COMMAND, "run", url(database), "--timeout=1", f"--log-level={level}"],
+        [*commands.COMMAND, "run", url(database), "--timeout=1", f"--log-level={level}"],
         stderr=mouth,
-        env=support.environment(),
+        env=commands.environment(),
         check=False,
         timeout=60,
     )
     os.close(ears)
     os.close(mouth)
     assert done.returncode == status
-    assert support.fetch(database, "SELECT count(*) FROM geo_cache") == [left]
+    assert tables.fetch(database, "SELECT count(*) FROM geo_cache") == [left]
 
 
 @pytest.mark.parametrize("status", [0, 78])
@@ -121,22 +121,22 @@ def test_reader_that_has_seen_enough(database: Path, status: int) -> None:
     os.close(ears)
     column = f"--time-column={'last_seen' if status == 0 else 'nothing'}"
     done = subprocess.run(
-        [*support.COMMAND, "check", url(database), column],
+        [*commands.COMMAND, "check", url(database), column],
         stdout=mouth,
         stderr=subprocess.PIPE,
         text=True,
-        env=support.environment(),
+        env=commands.environment(),
         check=False,
     )
     os.close(mouth)
     assert done.returncode == status
-    assert len(support.events(done.stderr)) == (status != 0)
+    assert len(commands.events(done.stderr)) == (status != 0)
 
 
 @pytest.mark.parametrize(("megabytes", "status"), [(60, 75), (6_000, 0)])
 def test_memory_that_is_used_up(database: Path, megabytes: int, status: int) -> None:
     """A value larger than the memory left is no bug; some time there may be more."""
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         large = "CAST('2020-01-01' || zeroblob(100000000) AS TEXT)"
         connection.execute(f"INSERT INTO geo_cache (ip, last_seen) VALUES ('large', {large})")
     limit = (
@@ -146,8 +146,8 @@ def test_memory_that_is_used_up(database: Path, megabytes: int, status: int) -> 
         f"size = int(open('/proc/self/statm').read().split()[0]) * 4096 + {megabytes} * 2**20\n"
         "resource.setrlimit(resource.RLIMIT_AS, (size, size))"
     )
-    done = support.in_python("run", url(database), "--dry-run", first=limit)
-    event = support.events(done.stderr)[-1]
+    done = commands.execute_in_python("run", url(database), "--dry-run", first=limit)
+    event = commands.events(done.stderr)[-1]
     assert (done.returncode, "traceback" in event) == (status, False), event
 
 
@@ -156,7 +156,7 @@ def test_memory_that_is_used_up(database: Path, megabytes: int, status: int) -> 
 def test_full_output(database: Path, command: str, unbuffered: str) -> None:
     """Output that cannot be written is a storage failure, not a bug, and said once."""
     done = into_full_device([*command.split(), url(database)], unbuffered)
-    (event,) = support.events(done.stderr)
+    (event,) = commands.events(done.stderr)
     assert (done.returncode, event["exit_status"]) == (74, 74)
 
 
@@ -174,19 +174,19 @@ def into_full_device(
     """Run a command whose output goes to a full device, with Python's buffer and without."""
     with open("/dev/full", "w") as full:
         return subprocess.run(
-            [*support.COMMAND, *arguments],
+            [*commands.COMMAND, *arguments],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            env=support.environment({"PYTHONUNBUFFERED": unbuffered}),
+            env=commands.environment({"PYTHONUNBUFFERED": unbuffered}),
             check=False,
         )
 
 
 def test_url_without_its_option() -> None:
     """A URL given as an argument is refused and not repeated."""
-    done = support.command("run", "postgresql://user:hunter2@host/db")
-    (event,) = support.events(done.stderr)
+    done = commands.execute("run", "postgresql://user:hunter2@host/db")
+    (event,) = commands.events(done.stderr)
     assert (done.returncode, event["exit_status"]) == (2, 2)
     assert "hunter2" not in done.stderr
 
@@ -201,28 +201,28 @@ def test_url_without_its_option() -> None:
 def test_migration_that_the_schema_does_not_allow(tmp_path: Path, schema: str) -> None:
     """A migration that cannot be applied is a matter of configuration, and changes nothing."""
     path = tmp_path / "geo.db"
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.executescript(schema.format(index="ix_geocache_cleanup_geo_cache_last_seen"))
-    done = support.command("migrate", url(path))
+    done = commands.execute("migrate", url(path))
     assert done.returncode == 78, done.stderr
-    assert support.fetch(path, "SELECT name FROM sqlite_master WHERE name LIKE 'geocache%'") == []
+    assert tables.fetch(path, "SELECT name FROM sqlite_master WHERE name LIKE 'geocache%'") == []
 
 
 @pytest.mark.parametrize("sql", [(), ("--sql",)])
 @pytest.mark.parametrize("name", ["ip", "ORG"])
 def test_migration_with_one_name_for_two_columns(tmp_path: Path, name: str, sql: str) -> None:
     """The time cannot be in a column that has another meaning."""
-    done = support.command("migrate", url(tmp_path / "new.db"), f"--time-column={name}", *sql)
+    done = commands.execute("migrate", url(tmp_path / "new.db"), f"--time-column={name}", *sql)
     assert (done.returncode, done.stdout) == (78, "")
-    assert "--time-column" in support.events(done.stderr)[-1]["hint"]
+    assert "--time-column" in commands.events(done.stderr)[-1]["hint"]
 
 
 def test_index_of_another_collation_does_not_count(database: Path) -> None:
     """An index that the comparison cannot use is as good as none."""
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         connection.execute("DROP INDEX ix_last_seen")
         connection.execute("CREATE INDEX nc ON geo_cache (last_seen COLLATE NOCASE)")
-    assert "created the index" in support.command("migrate", url(database)).stdout
+    assert "created the index" in commands.execute("migrate", url(database)).stdout
 
 
 def test_interrupt_while_it_loads(database: Path) -> None:
@@ -237,21 +237,21 @@ class Interrupting:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupting())
 """
-    done = support.in_python("run", url(database), first=interrupt)
+    done = commands.execute_in_python("run", url(database), first=interrupt)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
-    assert support.fetch(database, "SELECT count(*) FROM geo_cache") == [2]
+    assert tables.fetch(database, "SELECT count(*) FROM geo_cache") == [2]
 
 
 def test_second_signal(database: Path) -> None:
     """A second signal, while the first is being answered, changes nothing."""
-    holder = support.hold(database, "IMMEDIATE", seconds=30)
+    holder = tables.hold(database, "IMMEDIATE", seconds=30)
     process = subprocess.Popen(
-        [*support.COMMAND, "run", url(database)],
+        [*commands.COMMAND, "run", url(database)],
         stderr=subprocess.PIPE,
         text=True,
-        env=support.environment(),
+        env=commands.environment(),
     )
-    support.wait_until_it_listens(process)
+    processes.wait_until_it_listens(process)
     for _ in range(40):
         process.send_signal(signal.SIGTERM)
         time.sleep(0.01)
@@ -259,4 +259,4 @@ def test_second_signal(database: Path) -> None:
     holder.kill()
     holder.wait()
     assert process.returncode == 0
-    assert support.events(output)[-1]["event"] == "geo_cache_cleanup_interrupted"
+    assert commands.events(output)[-1]["event"] == "geo_cache_cleanup_interrupted"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-import support
+from helpers import commands, tables
 
 FRESH = [("192.0.2.1", "2099-01-01T00:00:00Z"), ("192.0.2.2", "2020-01-01T00:00:00Z")]
 
@@ -16,15 +16,15 @@ FRESH = [("192.0.2.1", "2099-01-01T00:00:00Z"), ("192.0.2.2", "2020-01-01T00:00:
 def database(tmp_path: Path) -> Path:
     """Return a database with a stale row, which no failing run may touch."""
     path = tmp_path / "geo.db"
-    support.make_table(path, FRESH)
+    tables.make_table(path, FRESH)
     return path
 
 
 def fails(status: int, *arguments: str, word: str = "") -> dict[str, object]:
     """Run with these arguments; the run must fail with this status and a single event."""
-    done = support.command("run", *arguments)
+    done = commands.execute("run", *arguments)
     assert (done.returncode, done.stdout) == (status, "")
-    (event,) = support.events(done.stderr)
+    (event,) = commands.events(done.stderr)
     assert event["event"] == "geo_cache_cleanup_failed"
     assert (event["level"], event["exit_status"]) == ("error", status)
     assert event["hint"]
@@ -44,7 +44,7 @@ def test_bad_retention(database: Path, days: str) -> None:
     fails(
         2, "--database-url", url, "--retention-days", days, word="GEOCACHE_CLEANUP_RETENTION_DAYS"
     )
-    done = support.command("run", env={"GEOCACHE_CLEANUP_RETENTION_DAYS": days})
+    done = commands.execute("run", env={"GEOCACHE_CLEANUP_RETENTION_DAYS": days})
     assert done.returncode == 2
     assert database.read_bytes() == before
 
@@ -96,7 +96,7 @@ def make_text(path: Path) -> None:
 
 def make_truncated(path: Path) -> None:
     """Make a database that lost its second half."""
-    support.make_table(path, [(f"ip{n}", "2020-01-01") for n in range(5_000)])
+    tables.make_table(path, [(f"ip{n}", "2020-01-01") for n in range(5_000)])
     os.truncate(path, path.stat().st_size // 2)
 
 
@@ -159,15 +159,15 @@ def test_other_commands_fail_alike(tmp_path: Path, command: str) -> None:
     """The other commands have the same statuses and the same event."""
     path = tmp_path / "geo.db"
     make_text(path)
-    done = support.command(command, f"--database-url=sqlite:///{path}")
+    done = commands.execute(command, f"--database-url=sqlite:///{path}")
     assert done.returncode == 65
-    (event,) = support.events(done.stderr)
+    (event,) = commands.events(done.stderr)
     assert event["event"] == "geo_cache_cleanup_failed"
 
 
 def test_unknown_option_is_a_usage_error() -> None:
     """Typer's own errors have the status of a bad setting."""
-    done = support.command("run", "--no-such-option")
+    done = commands.execute("run", "--no-such-option")
     assert done.returncode == 2
     assert "--no-such-option" in done.stderr
 
@@ -177,16 +177,18 @@ def test_percent_guard_deletes_nothing(database: Path) -> None:
     before = database.read_bytes()
     fails_with_start(database, "--max-delete-percent=49")
     assert database.read_bytes() == before
-    done = support.command("run", f"--database-url=sqlite:///{database}", "--max-delete-percent=50")
+    done = commands.execute(
+        "run", f"--database-url=sqlite:///{database}", "--max-delete-percent=50"
+    )
     assert done.returncode == 0
-    assert support.fetch(database, "SELECT ip FROM geo_cache") == ["192.0.2.1"]
+    assert tables.fetch(database, "SELECT ip FROM geo_cache") == ["192.0.2.1"]
 
 
 def fails_with_start(database: Path, *arguments: str) -> None:
     """Run into the guard, which can only fail once the run has started and counted the rows."""
-    done = support.command("run", f"--database-url=sqlite:///{database}", *arguments)
+    done = commands.execute("run", f"--database-url=sqlite:///{database}", *arguments)
     assert done.returncode == 65
-    assert [event["event"] for event in support.events(done.stderr)] == [
+    assert [event["event"] for event in commands.events(done.stderr)] == [
         "geo_cache_cleanup_started",
         "geo_cache_cleanup_failed",
     ]

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Iterator
 
-import support
+from helpers import commands, tables
 
 from geocache_cleanup.systemd.timers import Timer
 
@@ -36,10 +36,10 @@ def keys(value: object, path: str = "") -> Iterator[str]:
 def test_the_keys_of_check(tmp_path: Path) -> None:
     """Those of a check that finds all there is, and of one that finds what would stop a run."""
     path = tmp_path / "geo.db"
-    support.make_table(path, [("a", "2020-01-01")], index=False)
+    tables.make_table(path, [("a", "2020-01-01")], index=False)
     url = f"--database-url=sqlite:///{path}"
-    good = json.loads(support.command("check", url, "--json").stdout)
-    bad = json.loads(support.command("check", url, "--json", "--table=nosuch").stdout)
+    good = json.loads(commands.execute("check", url, "--json").stdout)
+    bad = json.loads(commands.execute("check", url, "--json", "--table=nosuch").stdout)
     found = {*keys(good), *keys(bad)}
     # There may be no systemd here: then the list of timers is empty.
     found |= {f"timers.units[].{field.name}" for field in dataclasses.fields(Timer)}
@@ -51,13 +51,13 @@ def test_the_keys_of_check(tmp_path: Path) -> None:
 def test_the_keys_of_history(tmp_path: Path) -> None:
     """Each run has them all."""
     path = tmp_path / "geo.db"
-    support.make_table(path, [("a", "2020-01-01")])
+    tables.make_table(path, [("a", "2020-01-01")])
     url = f"--database-url=sqlite:///{path}"
     for command in ("migrate", "run"):
-        assert support.command(command, url).returncode == 0
-    document = json.loads(support.command("history", url, "--json").stdout)
+        assert commands.execute(command, url).returncode == 0
+    document = json.loads(commands.execute("history", url, "--json").stdout)
     assert list(document) == ["runs"]
     listed = documented("`history --json` prints", "## Develop")
     assert sorted(document["runs"][0]) == sorted(listed)
-    check = json.loads(support.command("check", url, "--json").stdout)
+    check = json.loads(commands.execute("check", url, "--json").stdout)
     assert check["ledger"]["last_run"] == document["runs"][0]

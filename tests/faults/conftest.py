@@ -9,7 +9,7 @@ from typing import Callable, Iterator, Optional
 
 import debian
 import pytest
-import support
+from helpers import host, reporting
 from system.machine import cache_lock
 
 from faults.processes import ForkServers
@@ -23,13 +23,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     lacking = set()
     if not shutil.which("gcc"):
         lacking |= {"fork_servers"}
-    if not support.may_mount():
+    if not host.may_mount():
         lacking |= {"small_disk", "machine", "quota_disk"}
     some = _that_use(items, lacking)
-    support.leave_out(config, items, some, "trials of faults need gcc and a root that may mount")
+    reporting.leave_out(config, items, some, "trials of faults need gcc and a root that may mount")
     some = _that_use(items, {"quota_disk"})
     if some and (problem := _problem_with_btrfs()):
-        support.leave_out(config, items, some, problem)
+        reporting.leave_out(config, items, some, problem)
 
 
 def _that_use(items: list[pytest.Item], fixtures: set[str]) -> list[pytest.Item]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence, TypeVar
 
-import support
+from helpers import commands, jobs
 
 _HERE = Path(__file__).parent
 _Item = TypeVar("_Item")
@@ -107,7 +107,7 @@ class ForkServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=support.environment(preload),
+            env=commands.environment(preload),
         )
 
     def run(
@@ -124,7 +124,7 @@ class ForkServer:
         began = time.monotonic()
         pid = self._ask(
             output=str(self._directory),
-            environment=support.environment(env),
+            environment=commands.environment(env),
             arguments=arguments,
             fault=fields,
         )
@@ -206,4 +206,4 @@ def url(path: object) -> str:
 
 def arguments(path: object, *more: str) -> Sequence[str]:
     """Return what starts a run on a file."""
-    return ("run", url(path), f"--before={support.CUTOFF}", *more)
+    return ("run", url(path), f"--before={jobs.CUTOFF}", *more)

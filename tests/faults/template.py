@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Optional, Sequence
 
 import pytest
-import support
+from helpers import reporting, tables
 
 from faults.processes import Outcome
 
@@ -18,7 +18,7 @@ SLOW_OLD = "2026-05-01T00:00:00.5+00:00"
 DOCUMENTED = {0, 2, 65, 66, 69, 74, 75, 77, 78, 130}
 FAILED, RAN = "geo_cache_cleanup_failed", "geo_cache_cleanup_ran"
 # Printed at the end, see conftest.py.
-tally = support.tally
+tally = reporting.tally
 
 
 def trials(few: int, number: int) -> list[object]:
@@ -51,7 +51,7 @@ def make_template(
         *((f"stale{n}", seen) for n in range(stale)),
         *((f"fresh{n}", NEW) for n in range(fresh)),
     ]
-    support.make_large_table(path, random.Random(1).sample(rows, len(rows)), mode)
+    tables.make_large_table(path, random.Random(1).sample(rows, len(rows)), mode)
     return DatabaseTemplate(path, stale, fresh)
 
 
@@ -63,7 +63,7 @@ def verify(
     ``whole``: one transaction, of which either everything is there or nothing.
     """
     tally["faults tried"] += 1
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         # The application's own timeout is short here: nothing may be left locked.
         connection.execute("PRAGMA busy_timeout = 0")
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

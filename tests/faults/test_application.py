@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-import support
+from helpers import commands, tables
 
 from faults.processes import ForkServers, Outcome, arguments
 from faults.template import NEW, OLD, DatabaseTemplate, tally, verify
@@ -50,7 +50,7 @@ def test_a_writer_at_full_speed(
                 outcome = fork_server.run(*arguments(path, *options))
                 tally["faults tried"] += 1
                 assert outcome.status == 0, outcome
-                with support.connected(path) as connection:
+                with tables.connected(path) as connection:
                     connection.execute(
                         "INSERT OR IGNORE INTO geo_cache (ip, cached_at, last_seen)"
                         " SELECT 'again' || ip, ?1, ?1 FROM geo_cache LIMIT 200",
@@ -59,8 +59,8 @@ def test_a_writer_at_full_speed(
         finally:
             stop.set()
             writer.join()
-        assert (errors, support.fetch(path, "PRAGMA integrity_check")) == ([], ["ok"])
-        kept = support.fetch(path, "SELECT ip FROM geo_cache WHERE ip GLOB 'w[0-9]*'")
+        assert (errors, tables.fetch(path, "PRAGMA integrity_check")) == ([], ["ok"])
+        kept = tables.fetch(path, "SELECT ip FROM geo_cache WHERE ip GLOB 'w[0-9]*'")
         tally["rows lost"] += len(set(written) - set(kept))
         assert set(kept) == set(written)
         assert len(written) > prunes
@@ -96,23 +96,23 @@ def test_a_migration_during_a_run(
     """Both end well: the ledger that is made meanwhile is written or, made too late, left."""
     path = tmp_path / "geo.db"
     path.write_bytes(template.path.read_bytes())
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         for name in ("geocache_cleanup_runs", "geocache_cleanup_alembic_version"):
             connection.execute(f"DROP TABLE {name}")
         connection.execute("DROP INDEX ix")
     migrations: list[subprocess.CompletedProcess[str]] = []
 
     def migrate(_pid: int) -> None:
-        migrations.append(support.command("migrate", f"--database-url=sqlite:///{path}"))
+        migrations.append(commands.execute("migrate", f"--database-url=sqlite:///{path}"))
 
     with fork_servers.one() as (fork_server, _):
         outcome = fork_server.run(*arguments(path, *options), during=migrate)
     assert (outcome.status, migrations[0].returncode) == (0, 0), (outcome, migrations)
     assert outcome.last["deleted"] == template.stale
-    recorded = support.fetch(path, "SELECT deleted FROM geocache_cleanup_runs")
+    recorded = tables.fetch(path, "SELECT deleted FROM geocache_cleanup_runs")
     assert recorded in ([], [template.stale])
-    assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]
-    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [template.fresh]
+    assert tables.fetch(path, "PRAGMA integrity_check") == ["ok"]
+    assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [template.fresh]
 
 
 def test_the_schema_changes_under_batches(
@@ -123,7 +123,7 @@ def test_the_schema_changes_under_batches(
         path = template.copy(place)
 
         def change(_pid: int) -> None:
-            with support.connected(path) as connection:
+            with tables.connected(path) as connection:
                 for number in range(5):
                     connection.execute(f"ALTER TABLE geo_cache ADD COLUMN extra{number} TEXT")
                     connection.execute("REINDEX ix")

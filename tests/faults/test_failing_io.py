@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
-import support
+from helpers import processes
 
 from faults.processes import Action, Fault, ForkServer, ForkServers, Kind, arguments
 from faults.template import DatabaseTemplate, verify
@@ -78,7 +78,7 @@ def test_each_call_fails(
         armed = Fault(fault.kinds, fault.nth, fault.action, fault.number, part=str(place))
         outcome = fork_server.run(*arguments(path, f"--timeout={_TIMEOUT}"), fault=armed)
         verify(template, path, outcome)
-        assert outcome.seconds < _TIMEOUT + support.PROMPT
+        assert outcome.seconds < _TIMEOUT + processes.PROMPT
         assert outcome.status in {0, 65, 74, 75}, outcome
         ends[str(fault.kinds.name), errno.errorcode[fault.number], outcome.status] += 1
         if outcome.last["deleted"] is None:

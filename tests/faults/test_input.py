@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-import support
+from helpers import tables
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -121,8 +121,8 @@ def test_settings_of_every_kind(
             assert "Traceback" not in outcome.errors, outcome
             if outcome.status:
                 assert path.read_bytes() == before
-            assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]
-            assert support.fetch(path, "SELECT name FROM sqlite_master LIMIT 1") == ["geo_cache"]
+            assert tables.fetch(path, "PRAGMA integrity_check") == ["ok"]
+            assert tables.fetch(path, "SELECT name FROM sqlite_master LIMIT 1") == ["geo_cache"]
 
     attempt()
 
@@ -165,15 +165,15 @@ def test_stored_values_of_every_kind(
     def attempt(stored: list[object], declared: str) -> None:
         path = tmp_path / "geo.db"
         path.unlink(missing_ok=True)
-        support.make_table(path, [(str(n), value) for n, value in enumerate(stored)], declared)
+        tables.make_table(path, [(str(n), value) for n, value in enumerate(stored)], declared)
         no_times = "SELECT ip FROM geo_cache WHERE typeof(last_seen) IN ('null', 'blob')"
-        kept = support.fetch(path, no_times)
+        kept = tables.fetch(path, no_times)
         with fork_servers.one() as (fork_server, _):
             outcome = fork_server.run(*arguments(path))
         tally["inputs tried"] += len(stored)
         assert outcome.status == 0, outcome
-        left = support.fetch(path, "SELECT count(*) FROM geo_cache")[0]
+        left = tables.fetch(path, "SELECT count(*) FROM geo_cache")[0]
         assert outcome.last["deleted"] == len(stored) - left
-        assert support.fetch(path, no_times) == kept
+        assert tables.fetch(path, no_times) == kept
 
     attempt()

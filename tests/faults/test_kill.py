@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 import pytest
-import support
+from helpers import commands
 
 from faults.processes import ForkServer, ForkServers, Outcome, arguments
 from faults.template import SLOW_OLD, DatabaseTemplate, trials, verify
@@ -105,11 +105,11 @@ def execute(path: Path, options: tuple[str, ...], moment: Optional[float]) -> Ou
     """Run the command as a process, and kill it so many seconds after its start."""
     began = time.monotonic()
     process = subprocess.Popen(
-        [*support.COMMAND, *arguments(path, *options)],
+        [*commands.COMMAND, *arguments(path, *options)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=support.environment(),
+        env=commands.environment(),
     )
     if moment is not None:
         time.sleep(moment)

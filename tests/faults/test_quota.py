@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Callable, Iterator, Sequence
 
 import pytest
-import support
+from helpers import processes
 
 from faults.disks import Disk
 from faults.processes import ForkServers, arguments
@@ -76,7 +76,7 @@ def test_the_quota_is_used_up(
         # The index of a write-ahead log is mapped into memory: where the kernel has no room for
         # a page of that, it can only say so by a signal.
         assert outcome.status in ({0, 74, -signal.SIGBUS} if mode == "wal" else {0, 74}), outcome
-        assert outcome.seconds < _TIMEOUT + support.PROMPT
+        assert outcome.seconds < _TIMEOUT + processes.PROMPT
         gone = verify(template, path, outcome, whole=not options)
         assert outcome.status or gone == template.stale
         ends[outcome.status] += 1

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-import support
+from helpers import commands, processes
 
 from faults.processes import Fault, ForkServers, Kind, Outcome
 from faults.template import DOCUMENTED, tally
@@ -127,7 +127,7 @@ def test_servers_that_talk_nonsense(fork_servers: ForkServers, driver: str) -> N
             tally["faults tried"] += 1
             assert outcome.status in {69, 74, 75, 77, 78}, outcome
             assert not leaks(outcome.output, outcome.errors), outcome
-            assert outcome.seconds < 3 + support.PROMPT
+            assert outcome.seconds < 3 + processes.PROMPT
 
 
 def test_what_others_may_see_of_the_process(tmp_path: Path) -> None:
@@ -137,11 +137,11 @@ def test_what_others_may_see_of_the_process(tmp_path: Path) -> None:
         url = f"postgresql+psycopg2://user:{_QUOTED}@127.0.0.1:{listener.getsockname()[1]}/db"
         _, environment = given(url, "credential", tmp_path)
         process = subprocess.Popen(
-            [*support.COMMAND, "run", "--timeout=20"],
+            [*commands.COMMAND, "run", "--timeout=20"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=support.environment(environment),
+            env=commands.environment(environment),
         )
         connection, _ = listener.accept()
         seen = [Path(f"/proc/{process.pid}/{name}").read_text() for name in ("cmdline", "environ")]

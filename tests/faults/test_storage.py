@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Callable, Iterator, Optional
 
 import pytest
-import support
+from helpers import jobs, processes, tables
 
 from faults.processes import Action, Fault, ForkServer, ForkServers, Kind, arguments, url
 from faults.template import FAILED, NEW, RAN, DatabaseTemplate, one_event, tally, trials, verify
@@ -117,7 +117,7 @@ def test_the_file_is_replaced_or_deleted_under_way(
                 os.rename(other, path)
             application.execute("ROLLBACK")
 
-        with support.connected(path) as application:
+        with tables.connected(path) as application:
             application.execute("BEGIN IMMEDIATE")
             outcome = fork_server.run(*arguments(path, "--timeout=20"), during=intervene)
         tally["faults tried"] += 1
@@ -160,7 +160,7 @@ def test_damage_at_random_places(
         tally["faults tried"] += 1
         kept = fresh_rows(path)
         outcome = fork_server.run(*arguments(path, f"--timeout={_TIMEOUT}"))
-        assert outcome.seconds < _TIMEOUT + support.PROMPT
+        assert outcome.seconds < _TIMEOUT + processes.PROMPT
         # 78 where it is the text of the schema that is damaged, 74 where a page is beyond the end.
         assert outcome.status in {0, 65, 74, 78}, outcome
         assert "traceback" not in outcome.last
@@ -180,7 +180,7 @@ def test_damage_at_random_places(
 def fresh_rows(path: Path) -> Optional[set[str]]:
     """Return the fresh rows as far as SQLite can read them, None if it cannot."""
     try:
-        with support.connected(path) as connection:
+        with tables.connected(path) as connection:
             if connection.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
                 return None
             statement = "SELECT ip FROM geo_cache NOT INDEXED WHERE last_seen = ?"
@@ -206,7 +206,7 @@ def test_what_a_crashed_writer_left(
         outcome = fork_server.run(*arguments(path))
         assert outcome.status == 0, outcome
         assert outcome.last["event"] == RAN
-        gone = support.fetch(path, "SELECT sum(deleted) FROM geocache_cleanup_runs")
+        gone = tables.fetch(path, "SELECT sum(deleted) FROM geocache_cleanup_runs")
         assert gone == [template.stale]
         verify(template, path, None)
 
@@ -225,7 +225,7 @@ def test_locked_for_ever(fork_servers: ForkServers, template: DatabaseTemplate, 
         outcome = fork_server.run(*arguments(path, f"--timeout={_TIMEOUT}"))
         holder.close()
         assert (outcome.status, outcome.last["event"]) == (75, FAILED), outcome
-        assert outcome.seconds < _TIMEOUT + support.PROMPT
+        assert outcome.seconds < _TIMEOUT + processes.PROMPT
         assert verify(template, path, outcome) == 0
 
 
@@ -241,7 +241,7 @@ def test_faults_on_awkward_paths(
         directory.mkdir()
         path = template.copy(directory)
         outcome = fork_server.run(
-            "run", url(place / name / "geo.db"), f"--before={support.CUTOFF}", fault=fault
+            "run", url(place / name / "geo.db"), f"--before={jobs.CUTOFF}", fault=fault
         )
         gone = verify(template, path, outcome)
         assert (outcome.status, gone) == ((74, 0) if fault else (0, template.stale)), outcome

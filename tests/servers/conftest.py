@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 
 import debian
 import pytest
-import support
+from helpers import host, reporting
 from sqlalchemy.engine import URL
 from system.machine import cache_lock
 
@@ -33,13 +33,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave tests out, saying so, where their server is not wanted or cannot be had."""
     ours = [item for item in items if _HERE in item.path.parents]
     unwanted = [item for item in ours if not _is_wanted(item, config.getoption("servers"))]
-    support.leave_out(config, items, unwanted)
-    if not support.may_mount():
+    reporting.leave_out(config, items, unwanted)
+    if not host.may_mount():
         mounting = [item for item in ours if item.name.startswith("test_a_full_disk")]
-        support.leave_out(config, items, mounting, "a small disk needs a root that may mount")
+        reporting.leave_out(config, items, mounting, "a small disk needs a root that may mount")
     ours = [item for item in ours if item in set(items)]
     if ours and (problem := _problem()):
-        support.leave_out(config, items, ours, problem)
+        reporting.leave_out(config, items, ours, problem)
 
 
 def _server_of(item: pytest.Item) -> Optional[str]:
@@ -51,7 +51,7 @@ def _is_wanted(item: pytest.Item, wanted: str) -> bool:
     on = _server_of(item)
     if wanted == "some":
         part = item.path.stem in _ON_ALL and not item.name.startswith("test_a_full_disk")
-        return on is None or on in HERE or (part and support.may_mount())
+        return on is None or on in HERE or (part and host.may_mount())
     return wanted == "all" or on in wanted.split(",")
 
 

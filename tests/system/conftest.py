@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import support
+from helpers import host, reporting
 from system.machine import (
     BUILD,
     NSPAWN,
@@ -25,8 +25,8 @@ from system.machine import (
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect these tests where containers cannot be booted."""
     ours = [item for item in items if item.get_closest_marker("system")]
-    if not support.may_mount():
-        support.leave_out(config, items, ours, "booting containers needs a root that may mount")
+    if not host.may_mount():
+        reporting.leave_out(config, items, ours, "booting containers needs a root that may mount")
 
 
 def build(root: Path, result: Path) -> Path:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-import support
+from helpers import commands, tables
 
 from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.errors import ExitStatus
@@ -117,7 +117,7 @@ def test_the_settings_file_has_each_variable_once() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_options_of_the_commands(command: str) -> None:
     """Every option that a command's help shows is in the README."""
-    shown = support.command(command, "--help").stdout
+    shown = commands.execute(command, "--help").stdout
     options = set(re.findall(r"--[a-z][a-z-]+", shown))
     assert {"--help", "--log-format"} <= options
     assert {option for option in options if option not in README} <= {"--help"}
@@ -125,7 +125,7 @@ def test_options_of_the_commands(command: str) -> None:
 
 def test_version() -> None:
     """The version is printed without importing the database library."""
-    assert re.fullmatch(r"geocache-cleanup \d+\.\d+\.\d+\n", support.command("--version").stdout)
+    assert re.fullmatch(r"geocache-cleanup \d+\.\d+\.\d+\n", commands.execute("--version").stdout)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_quick_answers_import_no_database_library(arguments: list[str], status: 
 
 def test_a_run_imports_one_engine(tmp_path: Path) -> None:
     """What other engines need costs a nightly run nothing."""
-    support.make_table(tmp_path / "geo.db", [("old", "2020-01-01T00:00:00Z")])
+    tables.make_table(tmp_path / "geo.db", [("old", "2020-01-01T00:00:00Z")])
     arguments = ["run", f"--database-url=sqlite:///{tmp_path}/geo.db"]
     others = ("sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql", "alembic")
     assert imported(arguments, "sqlite3", *others) == (0, ["sqlite3"])
@@ -155,5 +155,5 @@ def imported(arguments: list[str], *names: str) -> tuple[int, list[str]]:
     """Run a command; return its exit status, and which of some modules it imported."""
     listed = f"print([name for name in {names!r} if name in sys.modules])"
     first = f"import atexit\natexit.register(lambda: {listed})"
-    done = support.in_python(*arguments, first=first)
+    done = commands.execute_in_python(*arguments, first=first)
     return done.returncode, ast.literal_eval(done.stdout.splitlines()[-1])

@@ -5,13 +5,13 @@ import zoneinfo
 from typing import Optional
 
 import pytest
-import support
+from helpers import jobs
 
 from geocache_cleanup.times import instants
 
 UTC = dt.UTC
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
-NOON = support.instant(support.CUTOFF)
+NOON = jobs.instant(jobs.CUTOFF)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_one_instant_in_many_formats(value: object) -> None:
 )
 def test_naive_times_across_clock_changes(text: str, utc: str) -> None:
     """Times that the clocks skip or repeat are read as PEP 495 does with fold=0."""
-    assert instants.read_instant(text, BERLIN) == support.instant(utc)
+    assert instants.read_instant(text, BERLIN) == jobs.instant(utc)
 
 
 @pytest.mark.parametrize(

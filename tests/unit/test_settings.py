@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
-import support
+from helpers import jobs
 
 from geocache_cleanup.config.loader import collect, resolve
 from geocache_cleanup.config.settings import CREDENTIAL, SETTINGS, Settings
@@ -177,4 +177,4 @@ def test_fractions_of_a_second() -> None:
 def test_time_zone() -> None:
     """IANA names are looked up."""
     instant = instants.read_instant("2026-06-03 14:00", read(time_zone="Europe/Berlin").time_zone)
-    assert instant == support.instant(support.CUTOFF)
+    assert instant == jobs.instant(jobs.CUTOFF)

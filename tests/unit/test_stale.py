@@ -3,14 +3,14 @@
 import datetime as dt
 from typing import Union
 
-import support
+from helpers import jobs
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geocache_cleanup.times import instants, stored_ranges
 
 UTC = dt.UTC
-NOW = support.instant("2026-09-01T12:00:00Z")
+NOW = jobs.instant("2026-09-01T12:00:00Z")
 CUTOFFS = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31), timezones=st.just(UTC)).map(
     instants.of_datetime
 )
@@ -79,7 +79,7 @@ def test_number_spans(cutoff: int, number: float) -> None:
 
 def test_fresh_dates_are_in_no_span() -> None:
     """What a nightly run must not read: every date from two days after the cutoff on."""
-    ranges = list(stored_ranges.text_ranges(support.instant(support.CUTOFF), NOW))
+    ranges = list(stored_ranges.text_ranges(jobs.instant(jobs.CUTOFF), NOW))
     for text in ("2026-06-05", "2026-09-01T12:00:00Z", "2027-01-01", "9999-12-31 23:59:59"):
         assert holding(ranges, text) == []
     assert len(ranges) < 10
@@ -87,4 +87,4 @@ def test_fresh_dates_are_in_no_span() -> None:
 
 def test_a_century_of_retention_has_few_spans() -> None:
     """A cutoff far back in time makes no more spans than SQLite takes in one condition."""
-    assert len(list(stored_ranges.text_ranges(support.instant("0001-01-01"), NOW))) < 110
+    assert len(list(stored_ranges.text_ranges(jobs.instant("0001-01-01"), NOW))) < 110
