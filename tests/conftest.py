@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from helpers import reporting
 from hypothesis import HealthCheck, settings
+
+from helpers import reporting
 
 # pytest --hypothesis-profile=thorough is for CI and for changes to how times are read. Both try the
 # same inputs each time: what a change breaks is told apart from what chance finds; that is explore.
@@ -23,7 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="some",
         metavar="some|all|NAME,...",
         help="servers for tests/servers: those of this machine and a part of the tests on all"
-        " others (some), all tests on all, or all tests on those named; see servers/releases.py",
+        " others (some), all tests on all, or all tests on those named, as they are in"
+        " helpers/servers/releases.py",
     )
 
 

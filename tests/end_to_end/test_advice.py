@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 import pytest
+
 from helpers import commands, processes, tables
 
 URL = "--database-url=sqlite:///{}"

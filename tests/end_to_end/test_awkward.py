@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Sequence
 
 import pytest
-from helpers import commands, processes, tables
 
 from geocache_cleanup.pruning.ledger import LEDGER
+from helpers import commands, processes, tables
 
 OLD, NEW = "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
 _NOTHING = ", ".join(f"1 AS {column.name}" for column in LEDGER.c)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
+
 from helpers import commands, tables
 
 FRESH = [("192.0.2.1", "2099-01-01T00:00:00Z"), ("192.0.2.2", "2020-01-01T00:00:00Z")]

@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import commands, jobs, tables
 
-from end_to_end.conftest import count, make_database, slow_down, start, url
+from helpers import commands, jobs, tables
+from helpers.commands import start, url
+from helpers.databases import count, make_database, slow_down
 
 ROWS = 60_000
 FEW_ROWS = 4_000

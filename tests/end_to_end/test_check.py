@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
+
 from helpers import commands, tables
 
 ROWS = [

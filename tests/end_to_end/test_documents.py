@@ -2,22 +2,12 @@
 
 import dataclasses
 import json
-import re
 from pathlib import Path
 from typing import Iterator
 
-from helpers import commands, tables
-
 from geocache_cleanup.systemd.timers import Timer
-
-README = (Path(__file__).parents[2] / "README.md").read_text()
-
-
-def documented(begin: str, end: str) -> list[str]:
-    """Return the keys in the first column of the table between two sentences."""
-    rows = README.partition(begin)[2].partition(end)[0]
-    cells = re.findall(r"^\| (`.*?) \|", rows, re.MULTILINE)
-    return [key for cell in cells for key in re.findall("`([^`]+)`", cell)]
+from helpers import commands, tables
+from helpers.readme import first_column
 
 
 def keys(value: object, path: str = "") -> Iterator[str]:
@@ -43,7 +33,7 @@ def test_the_keys_of_check(tmp_path: Path) -> None:
     found = {*keys(good), *keys(bad)}
     # There may be no systemd here: then the list of timers is empty.
     found |= {f"timers.units[].{field.name}" for field in dataclasses.fields(Timer)}
-    listed = documented("`check --json` prints", "`history --json` prints")
+    listed = first_column("`check --json` prints", "`history --json` prints")
     assert sorted(listed) == sorted(found)
     assert set(bad) == set(good) & set(bad) | {"problem"}
 
@@ -57,7 +47,7 @@ def test_the_keys_of_history(tmp_path: Path) -> None:
         assert commands.execute(command, url).returncode == 0
     document = json.loads(commands.execute("history", url, "--json").stdout)
     assert list(document) == ["runs"]
-    listed = documented("`history --json` prints", "## Develop")
+    listed = first_column("`history --json` prints", "## Develop")
     assert sorted(document["runs"][0]) == sorted(listed)
     check = json.loads(commands.execute("check", url, "--json").stdout)
     assert check["ledger"]["last_run"] == document["runs"][0]

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Mapping, Optional
 
 import pytest
-from helpers import commands, processes, tables
 from prometheus_client.parser import text_string_to_metric_families
 
 from geocache_cleanup.metrics import file as metrics
+from helpers import commands, processes, tables
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 

@@ -6,12 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from helpers import commands, jobs, tables
 
-from end_to_end.conftest import count, make_database, url
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import open_backend, parse_url
 from geocache_cleanup.errors import StorageError
+from helpers import commands, jobs, tables
+from helpers.commands import url
+from helpers.databases import count, make_database
 
 ROWS = 20_000
 RUN = ("run", "--before", jobs.CUTOFF)

@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import commands, jobs, processes, tables
 
-from end_to_end.conftest import ROWS, count, slow_down, start, url
+from helpers import commands, jobs, processes, tables
+from helpers.commands import start, url
+from helpers.databases import ROWS, count, slow_down
 
 RUN_KEYS = {"table", "time_column", "database", "cutoff", "retention_days", "dry_run", "run_id"}
 DONE_KEYS = {"deleted", "unreadable", "batches", "duration_seconds"}

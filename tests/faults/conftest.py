@@ -7,15 +7,16 @@ import tempfile
 from pathlib import Path
 from typing import Callable, Iterator, Optional
 
-import debian
 import pytest
+
 from helpers import host, reporting
-from system.machine import cache_lock
+from helpers.faults.runs import ForkServers
+from helpers.faults.template import DatabaseTemplate, make_template
+from helpers.host import PROJECT, cache_lock, install
+from helpers.servers.fixtures import database, database_of, running
 
-from faults.processes import ForkServers
-from faults.template import DatabaseTemplate, make_template
-
-_HERE = Path(__file__).parent
+__all__ = ["database", "database_of", "running"]  # fixtures
+_SHIM = PROJECT / "tests" / "helpers" / "faults" / "failing_io.c"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -38,7 +39,7 @@ def _that_use(items: list[pytest.Item], fixtures: set[str]) -> list[pytest.Item]
 
 def _problem_with_btrfs() -> Optional[str]:
     with cache_lock():
-        return None if shutil.which("mkfs.btrfs") else debian.install("btrfs-progs")
+        return None if shutil.which("mkfs.btrfs") else install("btrfs-progs")
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +56,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def fork_servers(memory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServers]:
     """Return what forks the command, with the shim that makes system calls fail."""
     shim = tmp_path_factory.mktemp("fork_servers") / "failing_io.so"
-    subprocess.run(
-        ["gcc", "-O2", "-shared", "-fPIC", "-o", shim, _HERE / "failing_io.c", "-ldl"], check=True
-    )
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", shim, _SHIM, "-ldl"], check=True)
     found = ForkServers(memory / "fork_servers", shim)
     yield found
     found.stop()

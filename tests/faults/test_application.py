@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-from helpers import commands, tables
 
-from faults.processes import ForkServers, Outcome, arguments
-from faults.template import NEW, OLD, DatabaseTemplate, tally, verify
+from helpers import commands, tables
+from helpers.faults.runs import ForkServers, Outcome, arguments
+from helpers.faults.template import NEW, OLD, DatabaseTemplate, tally, verify
 
 
 @pytest.mark.parametrize("options", [(), ("--batch-seconds=0.05",)], ids=["whole", "batches"])

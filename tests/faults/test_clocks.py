@@ -4,10 +4,12 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from helpers import tables
 
-from faults.processes import Action, Fault, ForkServers, Kind, url
-from faults.template import tally
+from helpers import tables
+from helpers.commands import url
+from helpers.faults.fault import Action, Fault, Kind
+from helpers.faults.runs import ForkServers
+from helpers.faults.template import tally
 
 _YEAR = 366 * 86_400
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
-from helpers import processes
 
-from faults.processes import Action, Fault, ForkServer, ForkServers, Kind, arguments
-from faults.template import DatabaseTemplate, verify
+from helpers import processes
+from helpers.faults.fault import Action, Fault, Kind
+from helpers.faults.runs import ForkServer, ForkServers, arguments
+from helpers.faults.template import DatabaseTemplate, verify
 
 SEED = 6
 _SIZE = {"stale": 300, "fresh": 300}

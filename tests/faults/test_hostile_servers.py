@@ -3,14 +3,12 @@
 from typing import Any, Callable
 
 import pytest
-from servers.conftest import database, database_of, is_postgresql, running, text_of
 
-from faults.processes import ForkServers
-from faults.template import DOCUMENTED, tally
-from faults.test_input import INJECTIONS
-from faults.test_secrets import leaks
+from helpers.faults.hostile_input import INJECTIONS, leaks
+from helpers.faults.runs import ForkServers
+from helpers.faults.template import DOCUMENTED, tally
+from helpers.servers.dialects import is_postgresql, text_of
 
-__all__ = ["database", "database_of", "running"]  # fixtures
 pytestmark = pytest.mark.servers
 
 

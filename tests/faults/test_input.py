@@ -1,49 +1,20 @@
 """Hostile settings and stored values: never a traceback, never a changed database if refused."""
 
-import string
 import tempfile
 from pathlib import Path
 from typing import Callable
 
 import pytest
-from helpers import tables
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faults.processes import ForkServers, arguments
-from faults.template import DOCUMENTED, DatabaseTemplate, tally
-from faults.test_metrics_path import REFUSED, TAKEN, furnish
+from helpers import tables
+from helpers.faults.hostile_input import AWKWARD, INJECTIONS, REFUSED, TAKEN, furnish
+from helpers.faults.runs import ForkServers, arguments
+from helpers.faults.template import DOCUMENTED, DatabaseTemplate, tally
 
-INJECTIONS = (
-    "geo_cache; DROP TABLE geo_cache; --",
-    'geo_cache"; DROP TABLE geo_cache; --',
-    "geo_cache`; DROP TABLE geo_cache; --",
-    "geo_cache'; DROP TABLE geo_cache; --",
-    "geo_cache WHERE 1=1 --",
-    'geo_cache" WHERE ""="',
-    'last_seen" < \'9\' OR "1"="1',
-    "last_seen) OR (1=1",
-    "1) OR 1=1 --",
-    "last_seen` OR 1=1 #",
-    "x' UNION SELECT 1 --",
-    "\\'; DELETE FROM geo_cache; --",
-    "%s %(x)s :x ? {} {0} $1 %%",
-    "a.b.c.d",
-    "..",
-    "\u2019; DROP TABLE geo_cache; --",
-    "sqlite_master",
-    "sqlite_sequence",
-    "geocache_cleanup_runs",  # the last: it is a table
-)
 _NAMES = ("--table", "--time-column", "--time-zone", "--before", "--retention-days")
 _REFUSED = DOCUMENTED - {0, 70}
-TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60)
-AWKWARD = st.one_of(
-    TEXTS,
-    st.text(string.digits + "+-:.TZe ", max_size=40),
-    st.sampled_from(INJECTIONS),
-    st.from_regex(r"(?a)\A[a-z+]{1,12}:/{0,4}[^\0]{0,40}\Z"),
-)
 
 
 @pytest.mark.parametrize("command", ["run", "check", "migrate"])

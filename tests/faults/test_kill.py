@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Callable, Optional
 
 import pytest
-from helpers import commands
 
-from faults.processes import ForkServer, ForkServers, Outcome, arguments
-from faults.template import SLOW_OLD, DatabaseTemplate, trials, verify
+from helpers import commands
+from helpers.faults.runs import ForkServer, ForkServers, Outcome, arguments
+from helpers.faults.template import SLOW_OLD, DatabaseTemplate, trials, verify
 
 SEED = 20_260_603
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Callable, Iterator, Sequence
 
 import pytest
-from helpers import processes
 
-from faults.disks import Disk
-from faults.processes import ForkServers, arguments
-from faults.template import DatabaseTemplate, trials, verify
+from helpers import processes
+from helpers.faults.disks import Disk
+from helpers.faults.runs import ForkServers, arguments
+from helpers.faults.template import DatabaseTemplate, trials, verify
 
 _BYTES = 256 << 20
 _TIMEOUT = 10

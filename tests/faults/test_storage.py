@@ -11,10 +11,21 @@ from pathlib import Path
 from typing import Callable, Iterator, Optional
 
 import pytest
-from helpers import jobs, processes, tables
 
-from faults.processes import Action, Fault, ForkServer, ForkServers, Kind, arguments, url
-from faults.template import FAILED, NEW, RAN, DatabaseTemplate, one_event, tally, trials, verify
+from helpers import jobs, processes, tables
+from helpers.commands import url
+from helpers.faults.fault import Action, Fault, Kind
+from helpers.faults.runs import ForkServer, ForkServers, arguments
+from helpers.faults.template import (
+    FAILED,
+    NEW,
+    RAN,
+    DatabaseTemplate,
+    one_event,
+    tally,
+    trials,
+    verify,
+)
 
 SEED = 20_260_605
 _SMALL = {"stale": 600, "fresh": 600}

@@ -5,9 +5,26 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 # Seconds within which a signal is answered for sure: one, on a machine busy with other things.
 PROMPT = 5.0
+# Only failures take so long.
+PATIENCE_SECONDS = 300
+
+
+def wait_until(what: str, holds: Any, seconds: float = PATIENCE_SECONDS) -> None:
+    """Return when a function does not raise and returns something true."""
+    deadline = time.monotonic() + seconds
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            if holds():
+                return
+        except Exception as error:  # noqa: BLE001 - it is what the wait is for
+            last = error
+        time.sleep(0.05)
+    raise AssertionError(f"{what} took more than {seconds} seconds; last: {last!r}")
 
 
 def wait_until_it_listens(process: "subprocess.Popen[str]") -> None:

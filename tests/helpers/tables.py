@@ -4,16 +4,9 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-from helpers import commands
-
-BANGUI_TABLE = (
-    "CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, country_code TEXT, country_name TEXT,"
-    " asn TEXT, org TEXT, cached_at TEXT NOT NULL, last_seen TEXT NOT NULL)"
-)
 
 
 @contextlib.contextmanager
@@ -37,23 +30,6 @@ def make_table(
         connection.execute("BEGIN")
         connection.executemany("INSERT INTO geo_cache VALUES (?, ?)", rows)
         connection.execute("COMMIT")
-
-
-def make_large_table(path: Path, rows: Iterable[tuple[str, str]], journal: str) -> None:
-    """Make a table in BanGUI's shape of (ip, last_seen) rows, an index, and a ledger."""
-    with connected(path) as connection:
-        connection.execute(f"PRAGMA journal_mode = {journal}")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute(BANGUI_TABLE)
-        connection.execute("CREATE INDEX ix ON geo_cache (last_seen)")
-        connection.execute("BEGIN")
-        connection.executemany(
-            "INSERT INTO geo_cache (ip, org, cached_at, last_seen)"
-            " VALUES (?1, 'An organisation', ?2, ?2)",
-            rows,
-        )
-        connection.execute("COMMIT")
-    assert commands.execute("migrate", commands.url(path)).returncode == 0
 
 
 def fetch(path: Path, statement: str) -> list[Any]:

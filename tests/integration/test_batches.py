@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
-from helpers import commands, jobs, tables
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.backlog import SortedKeys
@@ -13,6 +12,7 @@ from geocache_cleanup.engines.urls import open_backend, parse_url
 from geocache_cleanup.errors import ConfigError, DataError, DeadlineError
 from geocache_cleanup.pruning import batches, prune
 from geocache_cleanup.pruning.job import Result
+from helpers import commands, jobs, tables
 
 OLD, NEW = "2026-06-03T11:59:59Z", "2026-06-03T12:00:00Z"
 ROWS = 3_000

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from helpers import jobs, tables
 
 from alembic import command
 from geocache_cleanup.deadline import Deadline
@@ -12,6 +11,7 @@ from geocache_cleanup.engines.urls import parse_url
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.pruning import ledger
 from geocache_cleanup.schema import migrate
+from helpers import jobs, tables
 
 NAMES = migrate.TableNames("geo_cache", "last_seen")
 MADE = [

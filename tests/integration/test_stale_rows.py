@@ -7,9 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Optional
 
-from helpers import jobs, tables
 from hypothesis import given
 from hypothesis import strategies as st
+
+from helpers import jobs, tables
 
 UTC = dt.UTC
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)

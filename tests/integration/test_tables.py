@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from helpers import jobs, tables
 from sqlalchemy.dialects import sqlite as dialect
 
 from geocache_cleanup.deadline import Deadline
@@ -13,6 +12,7 @@ from geocache_cleanup.engines.base import Backend, connect
 from geocache_cleanup.engines.sqlite import table as sqlite_table
 from geocache_cleanup.engines.urls import open_backend, parse_url
 from geocache_cleanup.errors import ConfigError, DataError
+from helpers import jobs, tables
 
 OLD, NEW = "2026-06-03T11:59:59Z", "2026-06-03T12:00:00Z"
 

@@ -1,24 +1,21 @@
 """Real servers, installed where they are missing and started once for all tests."""
 
-import contextlib
-import functools
-import itertools
 import os
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
-import debian
 import pytest
+
 from helpers import host, reporting
-from sqlalchemy.engine import URL
-from system.machine import cache_lock
+from helpers.host import cache_lock, install
+from helpers.servers import mariadb as mariadb_server
+from helpers.servers import postgresql as postgresql_server
+from helpers.servers.fixtures import database, database_of, running
+from helpers.servers.releases import HERE, MYSQL, POSTGRESQL, RELEASES, Server
 
-from servers import mariadb_server, mysql_server, postgresql_server
-from servers.releases import HERE, MYSQL, POSTGRESQL, RELEASES, Server, started
-
+__all__ = ["database", "database_of", "running"]  # fixtures
 _PACKAGES = ["postgresql", "mariadb-server", "galera-4", "rsync"]
 _HERE = Path(__file__).parent
-_NUMBERS = itertools.count()
 _SERVERS = ("server", "postgresql", "mariadb")
 # What is run on the oldest and the newest servers as well, if not asked for otherwise.
 _ON_ALL = {"test_errors", "test_migrations", "test_runs", "test_values"}
@@ -60,15 +57,8 @@ def _problem() -> Optional[str]:
         return "only root can start servers as the users postgres and mysql"
     with cache_lock():
         if not (postgresql_server.is_installed() and mariadb_server.is_installed()):
-            return debian.install(*_PACKAGES)
+            return install(*_PACKAGES)
     return None
-
-
-@pytest.fixture(scope="session")
-def running() -> Iterator[Callable[[str], Server]]:
-    """Return a function that returns a server, and starts it if it is the first to ask."""
-    with contextlib.ExitStack() as stack:
-        yield functools.cache(lambda name: stack.enter_context(started(name)))
 
 
 def _fixture(names: Sequence[str]) -> Any:
@@ -83,48 +73,3 @@ def _fixture(names: Sequence[str]) -> Any:
 server = _fixture(list(RELEASES))
 postgresql = _fixture(POSTGRESQL)
 mariadb = _fixture(MYSQL)
-
-
-def is_postgresql(server: Server) -> bool:
-    """Tell the two kinds of server apart."""
-    return isinstance(server, postgresql_server.PostgreSQLServer)
-
-
-def admin_of(server: Server) -> str:
-    """Return the user who may do anything."""
-    return "postgres" if is_postgresql(server) else "root"
-
-
-def is_mysql(server: Server) -> bool:
-    """Tell MySQL itself from MariaDB."""
-    return isinstance(server, mysql_server.MySQLServer)
-
-
-def text_of(url: URL) -> str:
-    """Return a URL with its password, as a user writes it."""
-    return url.render_as_string(hide_password=False)
-
-
-@pytest.fixture
-def database_of() -> Iterator[Callable[[Server], str]]:
-    """Return a function that makes an empty database of app's own on a server."""
-    made: list[tuple[Server, str]] = []
-
-    def make(server: Server) -> str:
-        name = f"d{next(_NUMBERS)}"
-        if is_postgresql(server):
-            server.query(f"CREATE DATABASE {name} OWNER app")
-        else:
-            server.query(f"CREATE DATABASE {name};\nGRANT ALL ON {name}.* TO app")
-        made.append((server, name))
-        return name
-
-    yield make
-    for server, name in made:
-        server.query(f"DROP DATABASE {name}{' WITH (FORCE)' * is_postgresql(server)}")
-
-
-@pytest.fixture
-def database(server: Server, database_of: Callable[[Server], str]) -> str:
-    """Return the name of an empty database of app's own."""
-    return database_of(server)

@@ -8,15 +8,12 @@ import pytest
 
 from geocache_cleanup.engines.mysql import engine as mysql
 from geocache_cleanup.engines.server import errors as server_errors
-from servers import mariadb_server, postgresql_server
-from servers.conftest import admin_of, is_mysql, is_postgresql, text_of
-from servers.private_server import (
-    free_port,
-    geocache_cleanup,
-    numbered,
-    private_directory,
-    wait_until,
-)
+from helpers.processes import wait_until
+from helpers.servers.commands import geocache_cleanup
+from helpers.servers.daemon import free_port, private_directory
+from helpers.servers.dialects import admin_of, is_mysql, is_postgresql, numbered, text_of
+from helpers.servers.mariadb import MariaDBServer
+from helpers.servers.postgresql import PostgreSQLServer
 
 BEFORE = "--before=2026-01-01"
 WRONG = "wr0ng"
@@ -249,7 +246,7 @@ def test_a_standby(postgresql: Any, database_of: Any) -> None:
     database = database_of(postgresql)
     make_table(postgresql, database)
     with private_directory("postgres") as directory:
-        standby = postgresql_server.PostgreSQLServer(directory, programs=postgresql.programs)
+        standby = PostgreSQLServer(directory, programs=postgresql.programs)
         postgresql.programs.run(
             "postgres", f"{postgresql.binaries}/pg_basebackup", "-h", postgresql.directory,
             "-p", postgresql.port, "-D", standby.data, "-R", "--no-sync", "-c", "fast",
@@ -279,7 +276,7 @@ def test_limits_of_mariadb() -> None:
     """A deletion larger than max_binlog_cache_size is refused whole, with what to do about it."""
     options = ["--log-bin", "--max-binlog-cache-size=4096", "--binlog-cache-size=4096"]
     with private_directory("mysql") as directory:
-        server = mariadb_server.MariaDBServer(directory, *options, "--binlog-format=ROW")
+        server = MariaDBServer(directory, *options, "--binlog-format=ROW")
         server.create()
         server.start()
         try:

@@ -8,10 +8,11 @@ import time
 from typing import Any, Iterator
 
 import pytest
-from helpers import processes
 
-from servers.conftest import is_postgresql, text_of
-from servers.private_server import Command, geocache_cleanup, numbered, wait_until
+from helpers import processes
+from helpers.processes import wait_until
+from helpers.servers.commands import Command, geocache_cleanup
+from helpers.servers.dialects import is_postgresql, numbered, text_of
 
 BEFORE = "--before=2026-01-01"
 ROWS = 5_000

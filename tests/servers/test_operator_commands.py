@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from servers.conftest import is_mysql, is_postgresql, text_of
-from servers.private_server import geocache_cleanup
+from helpers.servers.commands import geocache_cleanup
+from helpers.servers.dialects import is_mysql, is_postgresql, text_of
 
 NOW = dt.datetime.now(dt.UTC)
 TYPES = ("TEXT", "DATE", "BIGINT")

@@ -11,8 +11,8 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import connect
 from geocache_cleanup.engines.postgresql.expressions import PostgreSQLExpressions
 from geocache_cleanup.engines.urls import open_backend
-from servers.conftest import is_mysql, is_postgresql, text_of
-from servers.private_server import geocache_cleanup
+from helpers.servers.commands import geocache_cleanup
+from helpers.servers.dialects import is_mysql, is_postgresql, text_of
 
 FILL = "INSERT INTO geo_cache VALUES ('a', '2020-01-01'), ('b', '2025-12-31'), ('c', '2026-06-01')"
 BEFORE = "--before=2026-01-01"

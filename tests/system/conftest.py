@@ -7,19 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from helpers import host, reporting
-from system.machine import (
-    BUILD,
-    NSPAWN,
-    PROJECT,
-    RELEASES,
-    RUNTIME,
-    TOOLS,
-    Machine,
-    cached_root,
-    call,
-    overlay,
-)
+from helpers.host import PROJECT, call
+from helpers.system.container import NSPAWN
+from helpers.system.machine import Machine
+from helpers.system.roots import BUILD, RELEASES, RUNTIME, TOOLS, cached_root, overlay
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -4,8 +4,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from end_to_end.conftest import count, make_database, url
+
 from helpers import commands, jobs
+from helpers.commands import url
+from helpers.databases import count, make_database
 
 ROWS = 20_000
 

@@ -5,15 +5,15 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers import commands, tables
 
 from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.errors import ExitStatus
 from geocache_cleanup.events import Event
 from geocache_cleanup.metrics import file as metrics
+from helpers import commands, tables
+from helpers.readme import README, table
 
 TOP = Path(__file__).parents[2]
-README = (TOP / "README.md").read_text()
 DEFAULTS = (TOP / "packaging" / "default" / "geocache-cleanup").read_text()
 SERVICE = (TOP / "packaging" / "systemd" / "geocache-cleanup.service").read_text()
 MAN = (TOP / "packaging" / "geocache-cleanup.8").read_text().replace("\\-", "-")
@@ -48,15 +48,6 @@ def test_nothing_else_is_documented(text: str) -> None:
     assert set(re.findall(r"GEOCACHE_CLEANUP_[A-Z_]*[A-Z]\b(?==|`|,| |$)", text)) <= known | FIELDS
     events = {event.value for event in Event}
     assert set(re.findall(r"geo_cache_cleanup_[a-z]+(?:_run)?", text)) <= events
-
-
-def table(head: str) -> list[list[str]]:
-    """Return the cells of the README's table that begins with this head, without code marks."""
-    (text,) = re.findall(rf"^{re.escape(head)}.*\n\|[-|]+\n((?:\|.*\n)+)", README, re.MULTILINE)
-    return [
-        [cell.strip().strip("`") for cell in line.strip("|").split("|")]
-        for line in text.splitlines()
-    ]
 
 
 def test_each_setting_is_in_the_table_once_with_its_default() -> None:

@@ -5,9 +5,9 @@ import zoneinfo
 from typing import Optional
 
 import pytest
-from helpers import jobs
 
 from geocache_cleanup.times import instants
+from helpers import jobs
 
 UTC = dt.UTC
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")

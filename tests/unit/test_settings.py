@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
-from helpers import jobs
 
 from geocache_cleanup.config.loader import collect, resolve
 from geocache_cleanup.config.settings import CREDENTIAL, SETTINGS, Settings
 from geocache_cleanup.errors import ConfigError, SettingsError
 from geocache_cleanup.times import instants
+from helpers import jobs
 
 NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 

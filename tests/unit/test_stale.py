@@ -3,11 +3,11 @@
 import datetime as dt
 from typing import Union
 
-from helpers import jobs
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geocache_cleanup.times import instants, stored_ranges
+from helpers import jobs
 
 UTC = dt.UTC
 NOW = jobs.instant("2026-09-01T12:00:00Z")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Sequence
 
-# Only failures take so long.
-PATIENCE_SECONDS = 300
+from helpers.processes import PATIENCE_SECONDS
+
 # The server sees the tests' directories under the paths that they have outside, and users by the
 # names that they have outside; all of it ends with the process, and the root stays as it was.
 _SCRIPT = """

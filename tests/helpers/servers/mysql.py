@@ -1,6 +1,6 @@
 """A MySQL server of the tests' own."""
 
-from servers.mariadb_server import NO_AIO, MariaDBServer
+from helpers.servers.mariadb import NO_AIO, MariaDBServer
 
 
 class MySQLServer(MariaDBServer):

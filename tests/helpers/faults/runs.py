@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import enum
-import errno
 import json
 import os
 import queue
@@ -11,59 +9,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence, TypeVar
+from typing import Any, TypeVar
 
 from helpers import commands, jobs
+from helpers.faults.fault import Fault
 
 _HERE = Path(__file__).parent
 _Item = TypeVar("_Item")
 # Some trials wait rather than work.
 _AT_ONCE = 2 * (os.cpu_count() or 1)
-
-
-class Kind(enum.IntFlag):
-    """Kinds of system calls; the numbers are those of failing_io.c."""
-
-    READ = 1
-    WRITE = 2
-    SYNC = 4
-    TRUNCATE = 8
-    UNLINK = 16
-    OPEN = 32
-    LOCK = 64
-    CHANGE = WRITE | SYNC | TRUNCATE | UNLINK
-
-
-class Action(enum.IntEnum):
-    """What happens at the call; the numbers are those of failing_io.c."""
-
-    FAIL = 0
-    FAIL_FROM_HERE = 1
-    TEAR = 2
-    DIE_BEFORE = 3
-    DIE_IN_THE_MIDDLE = 4
-    DIE_AFTER = 5
-    STEP_CLOCK = 6
-    CUT_POWER = 7
-    STOP = 8
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is to go wrong: the nth call of these kinds on paths that contain ``part``.
-
-    ``clock`` is what the system clock is ahead, in seconds, and what it is from that call on.
-    """
-
-    kinds: Kind = Kind.CHANGE
-    nth: int = 0
-    action: Action = Action.FAIL
-    number: int = errno.EIO
-    part: str = ""
-    clock: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -99,7 +57,7 @@ class Outcome:
 class ForkServer:
     """One process that forks the command; see fork_server.py."""
 
-    def __init__(self, directory: Path, shim: Optional[Path]) -> None:
+    def __init__(self, directory: Path, shim: Path | None) -> None:
         self._directory = directory
         preload = {"LD_PRELOAD": str(shim)} if shim else {}
         self._process = subprocess.Popen(
@@ -113,8 +71,8 @@ class ForkServer:
     def run(
         self,
         *arguments: str,
-        fault: Optional[Fault] = None,
-        env: Optional[Mapping[str, str]] = None,
+        fault: Fault | None = None,
+        env: Mapping[str, str] | None = None,
         during: Callable[[int], None] = lambda _: None,
     ) -> Outcome:
         """Run the command to its end; ``during`` is called with its pid once it has started."""
@@ -158,7 +116,7 @@ class ForkServer:
 class ForkServers:
     """As many as there are processors, each with a directory of its own for one test at a time."""
 
-    def __init__(self, directory: Path, shim: Optional[Path]) -> None:
+    def __init__(self, directory: Path, shim: Path | None) -> None:
         self._free: queue.Queue[tuple[ForkServer, Path]] = queue.Queue()
         self._all = []
         for number in range(_AT_ONCE):
@@ -199,11 +157,6 @@ class ForkServers:
             fork_server.stop()
 
 
-def url(path: object) -> str:
-    """Return the option that names a SQLite file."""
-    return f"--database-url=sqlite:///{path}"
-
-
 def arguments(path: object, *more: str) -> Sequence[str]:
     """Return what starts a run on a file."""
-    return ("run", url(path), f"--before={jobs.CUTOFF}", *more)
+    return ("run", commands.url(path), f"--before={jobs.CUTOFF}", *more)

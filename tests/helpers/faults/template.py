@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Optional, Sequence
 
 import pytest
-from helpers import reporting, tables
 
-from faults.processes import Outcome
+from helpers import reporting, tables
+from helpers.databases import make_large_table
+from helpers.faults.runs import Outcome
 
 OLD, NEW = "2026-05-01T00:00:00Z", "2026-09-01T00:00:00Z"
 # Read in Python, which takes as long as in a large table of the common form.
@@ -51,7 +52,7 @@ def make_template(
         *((f"stale{n}", seen) for n in range(stale)),
         *((f"fresh{n}", NEW) for n in range(fresh)),
     ]
-    tables.make_large_table(path, random.Random(1).sample(rows, len(rows)), mode)
+    make_large_table(path, random.Random(1).sample(rows, len(rows)), mode)
     return DatabaseTemplate(path, stale, fresh)
 
 

@@ -5,13 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Union
 
-from system.machine import cached_root
-
-from servers.mariadb_server import MariaDBServer
-from servers.mysql_server import MySQLServer
-from servers.postgresql_server import PostgreSQLServer
-from servers.private_server import private_directory
-from servers.programs import Programs
+from helpers.servers.daemon import private_directory
+from helpers.servers.mariadb import MariaDBServer
+from helpers.servers.mysql import MySQLServer
+from helpers.servers.postgresql import PostgreSQLServer
+from helpers.servers.programs import Programs
+from helpers.system.roots import cached_root
 
 Server = Union[PostgreSQLServer, MariaDBServer]
 _PACKAGES = {

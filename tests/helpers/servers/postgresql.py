@@ -9,8 +9,8 @@ from typing import Any, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from servers.private_server import Daemon, free_port
-from servers.programs import Programs
+from helpers.servers.daemon import Daemon, free_port
+from helpers.servers.programs import Programs
 
 PASSWORD = "s3cr3t/%@"  # noqa: S105 - of a server that lives for minutes
 _HERE = Programs()

@@ -9,8 +9,8 @@ from typing import Any, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from servers.private_server import Daemon, free_port
-from servers.programs import Programs
+from helpers.servers.daemon import Daemon, free_port
+from helpers.servers.programs import Programs
 
 # The kernel has room for a few servers' asynchronous I/O only: see fs.aio-max-nr.
 NO_AIO = "--innodb-use-native-aio=OFF"
