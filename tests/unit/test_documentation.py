@@ -1,6 +1,5 @@
-"""The documentation and the program say the same; and starting up stays cheap."""
+"""The documentation and the program say the same."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.errors import ExitStatus
 from geocache_cleanup.events import Event
 from geocache_cleanup.metrics import file as metrics
-from helpers import commands, tables
 from helpers.readme import README, table
 
 TOP = Path(__file__).parents[2]
@@ -103,48 +101,3 @@ def test_the_settings_file_has_each_variable_once() -> None:
     for setting in SETTINGS.values():
         assert setting.default in {None, found[setting.variable]}
     assert all(line[0] == "#" for line in DEFAULTS.splitlines() if line)
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_options_of_the_commands(command: str) -> None:
-    """Every option that a command's help shows is in the README."""
-    shown = commands.execute(command, "--help").stdout
-    options = set(re.findall(r"--[a-z][a-z-]+", shown))
-    assert {"--help", "--log-format"} <= options
-    assert {option for option in options if option not in README} <= {"--help"}
-
-
-def test_version() -> None:
-    """The version is printed without importing the database library."""
-    assert re.fullmatch(r"geocache-cleanup \d+\.\d+\.\d+\n", commands.execute("--version").stdout)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status"),
-    [
-        (["--help"], 0),
-        (["run", "--help"], 0),
-        (["run", "--no-such-option"], 2),
-        (["run", "--retention-days=ninety"], 2),
-        (["check", "--time-zone=Mars"], 2),
-    ],
-)
-def test_quick_answers_import_no_database_library(arguments: list[str], status: int) -> None:
-    """Help and bad settings answer at once."""
-    assert imported(arguments, "sqlalchemy", "alembic", "sqlite3") == (status, [])
-
-
-def test_a_run_imports_one_engine(tmp_path: Path) -> None:
-    """What other engines need costs a nightly run nothing."""
-    tables.make_table(tmp_path / "geo.db", [("old", "2020-01-01T00:00:00Z")])
-    arguments = ["run", f"--database-url=sqlite:///{tmp_path}/geo.db"]
-    others = ("sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql", "alembic")
-    assert imported(arguments, "sqlite3", *others) == (0, ["sqlite3"])
-
-
-def imported(arguments: list[str], *names: str) -> tuple[int, list[str]]:
-    """Run a command; return its exit status, and which of some modules it imported."""
-    listed = f"print([name for name in {names!r} if name in sys.modules])"
-    first = f"import atexit\natexit.register(lambda: {listed})"
-    done = commands.execute_in_python(*arguments, first=first)
-    return done.returncode, ast.literal_eval(done.stdout.splitlines()[-1])
