@@ -67,3 +67,17 @@ def start(path: object, *arguments: str) -> "subprocess.Popen[str]":
 def events(output: str) -> list[dict[str, Any]]:
     """Parse the events of a command's stderr: one JSON document a line, nothing else."""
     return [json.loads(line) for line in output.splitlines()]
+
+
+def fails(status: int, *arguments: str, word: str = "") -> dict[str, object]:
+    """Run with these arguments; the run must fail with this status and a single event."""
+    done = execute("run", *arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    (event,) = events(done.stderr)
+    assert event["event"] == "geo_cache_cleanup_failed"
+    assert (event["level"], event["exit_status"]) == ("error", status)
+    assert event["hint"]
+    assert "traceback" not in event
+    assert event["retryable"] is (status in (69, 74, 75))
+    assert word in str(event["reason"])
+    return event
