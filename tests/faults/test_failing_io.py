@@ -3,13 +3,15 @@
 import errno
 import itertools
 import random
+import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Optional
 
 import pytest
 
-from helpers import processes
+from helpers import jobs, processes
+from helpers.commands import url
 from helpers.faults.fault import Action, Fault, Kind
 from helpers.faults.runs import ForkServer, ForkServers, arguments
 from helpers.faults.template import DatabaseTemplate, verify
@@ -115,3 +117,24 @@ def test_death_at_each_change(
         chosen(faults(counted(fork_servers, template, kinds), deaths=True), some), trial
     )
     assert states == {0, template.stale} or some
+
+
+@pytest.mark.parametrize("fault", [None, Fault(Kind.WRITE, 3, Action.FAIL_FROM_HERE)])
+@pytest.mark.parametrize("name", ["a b", "quo'te", 'dou"ble', "wh%3Fat", "h#sh", "%41", "naïve ☃"])
+def test_faults_on_awkward_paths(
+    fork_servers: ForkServers, template: DatabaseTemplate, name: str, fault: Optional[Fault]
+) -> None:
+    """The path is opened, and named in the failure, as it is."""
+    with fork_servers.one() as (fork_server, place):
+        directory = place / name.replace("%3F", "?")
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        path = template.copy(directory)
+        outcome = fork_server.run(
+            "run", url(place / name / "geo.db"), f"--before={jobs.CUTOFF}", fault=fault
+        )
+        gone = verify(template, path, outcome)
+        assert (outcome.status, gone) == ((74, 0) if fault else (0, template.stale)), outcome
+        if fault:
+            assert repr(str(path)) in outcome.last["reason"]
+        shutil.rmtree(directory)

@@ -18,7 +18,10 @@ _PACKAGES = ["postgresql", "mariadb-server", "galera-4", "rsync"]
 _HERE = Path(__file__).parent
 _SERVERS = ("server", "postgresql", "mariadb")
 # What is run on the oldest and the newest servers as well, if not asked for otherwise.
-_ON_ALL = {"test_errors", "test_migrations", "test_runs", "test_values"}
+_ON_ALL = {
+    *("test_connections", "test_migrations", "test_privileges", "test_refused_deletions"),
+    *("test_runs", "test_values"),
+}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

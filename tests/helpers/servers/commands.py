@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpers.processes import PATIENCE_SECONDS
+from helpers.servers.dialects import text_of
+
+WRONG = "wr0ng"  # a password
+PASSWORD_PARTS = ("s3cr3t", WRONG)
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,13 @@ class Command:
 def geocache_cleanup(*arguments: object, url: object, **environment: str) -> Outcome:
     """Run the command under test to its end."""
     return Command(*arguments, url=url, **environment).end()
+
+
+def fails(url: Any, *arguments: str, command: str = "run") -> Any:
+    """Run a command that must fail without showing a password; return the last event."""
+    outcome = geocache_cleanup(command, *arguments, url=text_of(url))
+    assert outcome.last["event"] == "geo_cache_cleanup_failed", outcome
+    assert outcome.last["exit_status"] == outcome.status
+    assert outcome.last["hint"]
+    assert not any(part in str(outcome) for part in PASSWORD_PARTS)
+    return outcome.last

@@ -1,5 +1,7 @@
 """What differs between the servers, and SQL that all of them know."""
 
+from typing import Any
+
 from sqlalchemy.engine import URL
 
 from helpers.servers.mysql import MySQLServer
@@ -34,3 +36,12 @@ def numbered(rows: int) -> str:
         f" (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < {rows})"
         " SELECT n FROM counted) AS numbered"
     )
+
+
+def make_stale_table(server: Any, database: str, rows: int = 3) -> None:
+    """Create a table of stale rows, of app's on PostgreSQL."""
+    server.query("CREATE TABLE geo_cache (ip INTEGER, last_seen DATE)", database)
+    values = ", ".join(f"({number}, '2020-01-01')" for number in range(rows))
+    server.query(f"INSERT INTO geo_cache VALUES {values}", database)
+    if is_postgresql(server):
+        server.query("ALTER TABLE geo_cache OWNER TO app", database)

@@ -20,27 +20,33 @@ BACKED_BY = {
         "69",
         "test_kill_servers.py::test_a_server_killed_at_any_moment",
     ),
-    "The disk is full": ("74", "test_storage.py::test_a_disk_that_fills_up_at_each_stage"),
-    "The disk has no inodes": ("74", "test_storage.py::test_a_disk_without_inodes"),
+    "The disk is full": ("74", "test_full_disks.py::test_a_disk_that_fills_up_at_each_stage"),
+    "The disk has no inodes": ("74", "test_full_disks.py::test_a_disk_without_inodes"),
     "Space for temporary files is full": (
         "0",
-        "test_storage.py::test_temporary_files_have_no_room",
+        "test_full_disks.py::test_temporary_files_have_no_room",
     ),
     "Reading, writing or syncing fails": ("74", "test_failing_io.py::test_each_call_fails"),
     "The quota is used up": ("74", "test_quota.py::test_the_quota_is_used_up"),
-    "The file system is read-only": ("74", "test_storage.py::test_a_read_only_remount"),
+    "The file system is read-only": ("74", "test_full_disks.py::test_a_read_only_remount"),
     "The file is replaced or deleted during a run": (
         "0, 66, 74 or 75",
-        "test_storage.py::test_the_file_is_replaced_or_deleted_under_way",
+        "test_damaged_files.py::test_the_file_is_replaced_or_deleted_under_way",
     ),
-    "Pages of the database are damaged": ("65", "test_storage.py::test_damage_at_random_places"),
-    "A crashed writer left a journal": ("0", "test_storage.py::test_what_a_crashed_writer_left"),
-    "The database stays locked": ("75", "test_storage.py::test_locked_for_ever"),
+    "Pages of the database are damaged": (
+        "65",
+        "test_damaged_files.py::test_damage_at_random_places",
+    ),
+    "A crashed writer left a journal": (
+        "0",
+        "test_damaged_files.py::test_what_a_crashed_writer_left",
+    ),
+    "The database stays locked": ("75", "test_concurrency.py::test_locked_for_ever"),
     "The clock is years ahead": ("65", "test_clocks.py::test_a_clock_ahead_meets_the_guard"),
     "The clock is years behind": ("0", "test_clocks.py::test_a_clock_behind_deletes_less"),
     "The clock steps during a run": ("0", "test_clocks.py::test_a_clock_that_steps_under_way"),
-    "Stored values are no times": ("0", "test_input.py::test_stored_values_of_every_kind"),
-    "A setting holds SQL": ("2 or 78", "test_input.py::test_injection_on_sqlite"),
+    "Stored values are no times": ("0", "test_hostile_values.py::test_stored_values_of_every_kind"),
+    "A setting holds SQL": ("2 or 78", "test_hostile_values.py::test_injection_on_sqlite"),
     "The metrics file named is the database, or another file": (
         "78",
         "test_metrics_path.py::test_what_is_no_metrics_file",
@@ -51,14 +57,14 @@ BACKED_BY = {
     ),
     "The application writes all the time": (
         "0",
-        "test_application.py::test_a_writer_at_full_speed",
+        "test_concurrency.py::test_a_writer_at_full_speed",
     ),
-    "Two runs at once on SQLite": ("0", "test_application.py::test_two_runs_at_once"),
+    "Two runs at once on SQLite": ("0", "test_concurrency.py::test_two_runs_at_once"),
     "Two runs at once on a server": (
         "75",
         "../servers/test_interruptions.py::test_the_second_run_ends_at_once",
     ),
-    "A migration during a run": ("0", "test_application.py::test_a_migration_during_a_run"),
+    "A migration during a run": ("0", "test_concurrency.py::test_a_migration_during_a_run"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The application goes on while runs prune: no write is lost, and no error reaches it."""
+"""Others at the database while runs prune: no write is lost, and no error reaches them."""
 
 import sqlite3
 import subprocess
@@ -8,9 +8,11 @@ from typing import Callable
 
 import pytest
 
-from helpers import commands, tables
+from helpers import commands, processes, tables
 from helpers.faults.runs import ForkServers, Outcome, arguments
-from helpers.faults.template import NEW, OLD, DatabaseTemplate, tally, verify
+from helpers.faults.template import FAILED, NEW, OLD, DatabaseTemplate, tally, verify
+
+_TIMEOUT = 2
 
 
 @pytest.mark.parametrize("options", [(), ("--batch-seconds=0.05",)], ids=["whole", "batches"])
@@ -131,3 +133,21 @@ def test_the_schema_changes_under_batches(
         outcome = fork_server.run(*arguments(path, "--batch-seconds=0.01"), during=change)
         assert outcome.status == 0, outcome
         assert verify(template, path, outcome, whole=False) == template.stale
+
+
+@pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE", "locking_mode"])
+def test_locked_for_ever(fork_servers: ForkServers, template: DatabaseTemplate, lock: str) -> None:
+    """Status 75 within the time, and nothing done."""
+    with fork_servers.one() as (fork_server, place):
+        path = template.copy(place)
+        holder = sqlite3.connect(path, isolation_level=None)
+        if lock == "locking_mode":
+            holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+            holder.execute("CREATE TABLE other (x)")
+        else:
+            holder.execute(f"BEGIN {lock}")
+        outcome = fork_server.run(*arguments(path, f"--timeout={_TIMEOUT}"))
+        holder.close()
+        assert (outcome.status, outcome.last["event"]) == (75, FAILED), outcome
+        assert outcome.seconds < _TIMEOUT + processes.PROMPT
+        assert verify(template, path, outcome) == 0
