@@ -16,8 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Callable, Sequence
 
 MILLION = 1_000_000
 CUTOFF = "2026-06-03T12:00:00Z"

@@ -5,8 +5,9 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def database(well_kept: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(well_kept, tmp_path))
 
 
-def advice(path: Path, *arguments: str, env: Optional[Mapping[str, str]] = None) -> dict[str, Any]:
+def advice(path: Path, *arguments: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return what check advises, remedies by findings; and they are what the text ends with."""
     done = commands.execute("check", URL.format(path), "--json", *arguments, env=env)
     assert done.returncode == 0, done.stderr
@@ -142,7 +143,7 @@ def test_a_run_that_would_not_end_in_time(database: Path) -> None:
         (None, "there is no systemctl here"),
     ],
 )
-def test_systemd_never_stops_a_check(database: Path, script: Optional[str], words: str) -> None:
+def test_systemd_never_stops_a_check(database: Path, script: str | None, words: str) -> None:
     """Whatever becomes of systemctl: it is said, and soon."""
     directory = database.parent / "bin"
     directory.mkdir()

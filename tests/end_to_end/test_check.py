@@ -8,7 +8,6 @@ import pty
 import re
 import subprocess
 from pathlib import Path
-from typing import Optional
 
 import pytest
 
@@ -121,7 +120,7 @@ def test_check_of_a_locked_database(database: Path) -> None:
     ],
 )
 def test_ages_and_retentions_are_exact(
-    tmp_path: Path, cutoff: list[str], retention: Optional[int], ahead: bool
+    tmp_path: Path, cutoff: list[str], retention: int | None, ahead: bool
 ) -> None:
     """Groups end at the cutoff, and each retention is counted from the instants themselves."""
     now = dt.datetime.now(dt.UTC)

@@ -2,8 +2,8 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 from geocache_cleanup.systemd.timers import Timer
 from helpers import commands, tables

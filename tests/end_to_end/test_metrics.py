@@ -5,8 +5,9 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -32,7 +33,7 @@ def database(tmp_path: Path) -> Path:
 
 
 def run(
-    database: Path, *arguments: str, env: Optional[Mapping[str, str]] = None, **options: Any
+    database: Path, *arguments: str, env: Mapping[str, str] | None = None, **options: Any
 ) -> "subprocess.CompletedProcess[str]":
     """Run the job on a database, with the metrics beside it in geo.prom."""
     url, path = f"sqlite:///{database}", database.with_name("geo.prom")

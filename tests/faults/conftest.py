@@ -4,8 +4,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator, Optional
 
 import pytest
 
@@ -37,7 +37,7 @@ def _that_use(items: list[pytest.Item], fixtures: set[str]) -> list[pytest.Item]
     return [item for item in items if fixtures & set(getattr(item, "fixturenames", ()))]
 
 
-def _problem_with_btrfs() -> Optional[str]:
+def _problem_with_btrfs() -> str | None:
     with cache_lock():
         return None if shutil.which("mkfs.btrfs") else install("btrfs-progs")
 

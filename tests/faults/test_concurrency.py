@@ -3,8 +3,8 @@
 import sqlite3
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import pytest
 

@@ -7,7 +7,6 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Optional
 
 import pytest
 
@@ -56,7 +55,7 @@ def test_damage_at_random_places(
     assert ends >= {0, 65}
 
 
-def fresh_rows(path: Path) -> Optional[set[str]]:
+def fresh_rows(path: Path) -> set[str] | None:
     """Return the fresh rows as far as SQLite can read them, None if it cannot."""
     try:
         with tables.connected(path) as connection:

@@ -5,8 +5,8 @@ import itertools
 import random
 import shutil
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator, Optional
 
 import pytest
 
@@ -122,7 +122,7 @@ def test_death_at_each_change(
 @pytest.mark.parametrize("fault", [None, Fault(Kind.WRITE, 3, Action.FAIL_FROM_HERE)])
 @pytest.mark.parametrize("name", ["a b", "quo'te", 'dou"ble', "wh%3Fat", "h#sh", "%41", "naïve ☃"])
 def test_faults_on_awkward_paths(
-    fork_servers: ForkServers, template: DatabaseTemplate, name: str, fault: Optional[Fault]
+    fork_servers: ForkServers, template: DatabaseTemplate, name: str, fault: Fault | None
 ) -> None:
     """The path is opened, and named in the failure, as it is."""
     with fork_servers.one() as (fork_server, place):

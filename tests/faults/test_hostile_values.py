@@ -1,8 +1,8 @@
 """Hostile settings and stored values: never a traceback, never a changed database if refused."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings

@@ -1,6 +1,7 @@
 """SQL injection on servers, and passwords in whatever a real server refuses."""
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 

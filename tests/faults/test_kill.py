@@ -6,9 +6,9 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Callable, Optional
 
 import pytest
 
@@ -86,7 +86,7 @@ def test_kill_from_the_start(
     template = template_of(mode, stale=6_000, seen=SLOW_OLD)
     states = set()
 
-    def trial(moment: Optional[float]) -> float:
+    def trial(moment: float | None) -> float:
         with tempfile.TemporaryDirectory(dir=tmp_path) as place:
             path = template.copy(Path(place))
             outcome = execute(path, options, moment)
@@ -101,7 +101,7 @@ def test_kill_from_the_start(
     assert states >= {(0, template.stale), (-signal.SIGKILL, 0)}
 
 
-def execute(path: Path, options: tuple[str, ...], moment: Optional[float]) -> Outcome:
+def execute(path: Path, options: tuple[str, ...], moment: float | None) -> Outcome:
     """Run the command as a process, and kill it so many seconds after its start."""
     began = time.monotonic()
     process = subprocess.Popen(

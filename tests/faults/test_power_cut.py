@@ -5,9 +5,9 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, Sequence
 
 import pytest
 

@@ -1,7 +1,6 @@
 """Batches: the same rows as at once, whatever the table's shape, and what is kept of a part."""
 
 from pathlib import Path
-from typing import Optional
 
 import pytest
 
@@ -124,7 +123,7 @@ class Meddler(prune.Progress):
 
     def __init__(self, path: Path, statement: str) -> None:
         self.path = path
-        self.statement: Optional[str] = statement
+        self.statement: str | None = statement
 
     def advance(self, done: int, total: int) -> None:
         """See ``prune.Progress.advance``."""

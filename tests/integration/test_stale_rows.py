@@ -5,7 +5,6 @@ import tempfile
 import zoneinfo
 from decimal import Decimal
 from pathlib import Path
-from typing import Optional
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +17,7 @@ ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "Australia/
 TYPES = ("TEXT", "INTEGER", "REAL", "NUMERIC", "DATETIME", "BLOB", "", "VARCHAR(40) COLLATE NOCASE")
 
 
-def oracle(value: object, zone: dt.tzinfo) -> Optional[Decimal]:
+def oracle(value: object, zone: dt.tzinfo) -> Decimal | None:
     """Return the seconds since the epoch that a stored value names, None if it names no time."""
     if isinstance(value, (int, float)):
         return number(Decimal(repr(value)))
@@ -34,7 +33,7 @@ def oracle(value: object, zone: dt.tzinfo) -> Optional[Decimal]:
     return number(Decimal(value))
 
 
-def number(value: Decimal) -> Optional[Decimal]:
+def number(value: Decimal) -> Decimal | None:
     """Scale a number by its magnitude."""
     if not value.is_finite() or value <= 0:
         return None

@@ -1,8 +1,9 @@
 """Real servers, installed where they are missing and started once for all tests."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Callable, Optional, Sequence
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         reporting.leave_out(config, items, ours, problem)
 
 
-def _server_of(item: pytest.Item) -> Optional[str]:
+def _server_of(item: pytest.Item) -> str | None:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     return next((parameters[name] for name in _SERVERS if name in parameters), None)
 
@@ -55,7 +56,7 @@ def _is_wanted(item: pytest.Item, wanted: str) -> bool:
     return wanted == "all" or on in wanted.split(",")
 
 
-def _problem() -> Optional[str]:
+def _problem() -> str | None:
     if os.geteuid() != 0:
         return "only root can start servers as the users postgres and mysql"
     with cache_lock():

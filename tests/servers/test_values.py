@@ -6,9 +6,10 @@ import itertools
 import math
 import re
 import zoneinfo
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from random import Random
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 import sqlalchemy as sa

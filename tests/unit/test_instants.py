@@ -2,7 +2,6 @@
 
 import datetime as dt
 import zoneinfo
-from typing import Optional
 
 import pytest
 
@@ -116,6 +115,6 @@ def test_render(instant: int, text: str) -> None:
     ("text", "zoned"),
     [("2026-06-03", True), ("2026-06-03T12:00Z", True), ("2026-06-03T12:00", False), ("x", None)],
 )
-def test_has_zone(text: str, zoned: Optional[bool]) -> None:
+def test_has_zone(text: str, zoned: bool | None) -> None:
     """A bare date counts as midnight UTC; a bare time of day does not say where."""
     assert instants.has_zone(text) is bool(zoned)

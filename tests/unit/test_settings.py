@@ -3,7 +3,6 @@
 import datetime as dt
 import os
 from pathlib import Path
-from typing import Optional
 
 import pytest
 
@@ -17,10 +16,10 @@ NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
 
 def read(
-    environment: Optional[dict[str, str]] = None,
-    directory: Optional[Path] = None,
+    environment: dict[str, str] | None = None,
+    directory: Path | None = None,
     /,
-    **options: Optional[str],
+    **options: str | None,
 ) -> Settings:
     """Resolve settings from options, an environment and a credentials directory."""
     given = {**dict.fromkeys(SETTINGS), **options}

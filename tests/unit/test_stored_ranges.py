@@ -1,7 +1,6 @@
 """The spans: together they hold every stale value, and no more is claimed of them than is true."""
 
 import datetime as dt
-from typing import Union
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,9 +27,7 @@ TEXTS = st.one_of(
 )
 
 
-def holding(
-    ranges: list[stored_ranges.Range], value: Union[float, str]
-) -> list[stored_ranges.Range]:
+def holding(ranges: list[stored_ranges.Range], value: float | str) -> list[stored_ranges.Range]:
     """Return the spans that hold a value, compared as SQLite compares."""
     return [
         bounds

@@ -3,9 +3,10 @@
 import random
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,7 @@ def make_template(
 
 
 def verify(
-    template: DatabaseTemplate, path: Path, outcome: Optional[Outcome], *, whole: bool = True
+    template: DatabaseTemplate, path: Path, outcome: Outcome | None, *, whole: bool = True
 ) -> int:
     """Assert that nothing is lost and every record true; return how many rows are gone.
 

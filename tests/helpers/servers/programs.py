@@ -4,9 +4,9 @@ import os
 import pwd
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
 
 from helpers.processes import PATIENCE_SECONDS
 

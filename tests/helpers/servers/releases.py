@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Union
 
 from helpers.servers.daemon import private_directory
 from helpers.servers.mariadb import MariaDBServer
@@ -12,7 +11,7 @@ from helpers.servers.postgresql import PostgreSQLServer
 from helpers.servers.programs import Programs
 from helpers.system.roots import cached_root
 
-Server = Union[PostgreSQLServer, MariaDBServer]
+Server = PostgreSQLServer | MariaDBServer
 _PACKAGES = {
     "bullseye": ("mariadb-server-10.5", "postgresql-13"),
     "sid": ("mysql-client-core", "mysql-server-core", "postgresql-18"),
