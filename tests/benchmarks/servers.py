@@ -51,7 +51,6 @@ def measure(reset: Callable[[], object], work: Callable[[], object], repetitions
 
 
 def must(*command: object) -> None:
-    """Run a command that must succeed."""
     done = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, check=False
     )

@@ -25,7 +25,6 @@ def test_locked_for_ever(database: Path) -> None:
 
 
 def test_waits_for_a_lock(database: Path) -> None:
-    """A lock that goes away in time is waited for."""
     connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
     connection.execute("BEGIN IMMEDIATE")
     release = threading.Timer(1.0, connection.execute, ["ROLLBACK"])

@@ -59,7 +59,6 @@ def test_bad_urls(url: str, status: int) -> None:
 
 
 def test_missing_column_names_those_there(two_rows: Path) -> None:
-    """The error lists the columns that exist."""
     url = f"--database-url=sqlite:///{two_rows}"
     fails(78, url, "--time-column=seen_at", word="ip, last_seen")
 

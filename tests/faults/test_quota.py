@@ -49,7 +49,6 @@ def _btrfs(*arguments: object) -> str:
 
 @pytest.fixture
 def quota_disk(memory: Path) -> Iterator[QuotaDisk]:
-    """Return a place with a quota."""
     with tempfile.TemporaryDirectory(dir=memory) as directory:
         disk = Disk(Path(directory), "btrfs", _BYTES)
         yield QuotaDisk(disk)

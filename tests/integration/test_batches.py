@@ -126,7 +126,7 @@ class Meddler(prune.Progress):
         self.statement: str | None = statement
 
     def advance(self, done: int, total: int) -> None:
-        """See ``prune.Progress.advance``."""
+        """Execute it, once, while there is more to do."""
         if self.statement and done < total:
             with tables.connected(self.path) as connection:
                 connection.execute(self.statement)
@@ -174,7 +174,7 @@ class Alarm(prune.Progress):
         self.deadline = deadline
 
     def advance(self, done: int, total: int) -> None:  # noqa: ARG002 - the signature of the base
-        """See ``prune.Progress.advance``."""
+        """Let the time be over."""
         self.deadline.extend(0)
 
 

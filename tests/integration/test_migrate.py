@@ -23,7 +23,6 @@ MADE = [
 
 
 def upgrade(path: Path, names: migrate.TableNames = NAMES) -> list[str]:
-    """Migrate a SQLite file."""
     return list(migrate.upgrade(parse_url(f"sqlite:///{path}"), names, Deadline(60)))
 
 

@@ -143,7 +143,6 @@ def test_cascade_and_trigger(tmp_path: Path) -> None:
     ],
 )
 def test_refused_rows_stop_the_run_whole(tmp_path: Path, obstacle: str) -> None:
-    """A row that may not go means that no row goes."""
     path = tmp_path / "t.db"
     tables.make_table(path, [("old 1", OLD), ("old 2", OLD), ("new", NEW)])
     with tables.connected(path) as connection:

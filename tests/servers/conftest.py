@@ -26,7 +26,6 @@ _ON_ALL = {
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark these tests."""
     item.add_marker(pytest.mark.servers)
 
 

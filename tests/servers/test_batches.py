@@ -46,7 +46,6 @@ def fill(server: Any, database: str, shape: str, partitions: str = "") -> None:
 
 
 def number(server: Any, database: str, what: str) -> int:
-    """Return a number that a query has."""
     return int(server.query(f"SELECT {what}", database)[0][0])
 
 

@@ -31,7 +31,6 @@ def test_check_and_history_on_postgresql(
 def test_check_and_history_on_mariadb(
     mariadb: Any, database_of: Callable[[Any], str], driver: str
 ) -> None:
-    """Likewise."""
     engine = "MySQL" if is_mysql(mariadb) else "MariaDB"
     assert_reports(text_of(mariadb.url(database_of(mariadb), driver=driver)), engine)
 

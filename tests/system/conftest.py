@@ -44,7 +44,6 @@ def debs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
 
 @pytest.fixture(scope="session")
 def deb(debs: list[Path]) -> Path:
-    """Build the package."""
     return debs[0]
 
 

@@ -33,7 +33,6 @@ NOON = jobs.instant(jobs.CUTOFF)
     ],
 )
 def test_one_instant_in_many_formats(value: object) -> None:
-    """All documented formats name the same instant."""
     assert instants.read_instant(value, UTC) == NOON
 
 

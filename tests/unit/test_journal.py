@@ -28,7 +28,6 @@ def stream_of(fd: int) -> str:
 
 
 def record(level: int, message: str = "said") -> logging.LogRecord:
-    """Return a log record of the level."""
     return logging.LogRecord("test", level, __file__, 1, message, None, None)
 
 
