@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import connect
-from geocache_cleanup.engines.postgresql.expressions import PostgreSQLExpressions
 from geocache_cleanup.engines.urls import open_backend
 from helpers.servers.commands import geocache_cleanup
 from helpers.servers.dialects import is_mysql, is_postgresql, text_of
@@ -213,7 +212,7 @@ def test_the_index_is_used(server: Any, database: str, declared: str) -> None:
             plan = str(
                 connection.exec_driver_sql(
                     f"EXPLAIN DELETE FROM {target.table.schema}.geo_cache WHERE {where}"
-                    if isinstance(backend.words, PostgreSQLExpressions)
+                    if is_postgresql(server)
                     else f"EXPLAIN DELETE FROM geo_cache WHERE {where}"
                 ).all()
             )
