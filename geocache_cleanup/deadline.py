@@ -1,9 +1,8 @@
-"""The two things that end a run early: its deadline, and a signal."""
+"""The two things that end a command early: its deadline, and a signal."""
 
 import signal
 import time
 from types import FrameType
-from typing import Optional
 
 from geocache_cleanup.errors import DeadlineError, Interrupted
 
@@ -17,7 +16,7 @@ class Deadline:
         # Seconds on top of that, which no message mentions.
         self.extension = 0.0
         self.started = time.monotonic()
-        self.signal: Optional[signal.Signals] = None
+        self.signal: signal.Signals | None = None
         # While a transaction ends, and after: a deadline cuts no commit and no roll-back.
         self.finishing = False
 
@@ -31,7 +30,7 @@ class Deadline:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
 
-    def _note(self, number: int, _frame: Optional[FrameType]) -> None:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
         self.signal = signal.Signals(number)
 
     @property
@@ -53,8 +52,12 @@ class Deadline:
         """Allow so many seconds from now, whatever was left."""
         self.extension = self.elapsed + seconds - self.timeout
 
+    def share(self, part: float) -> "Deadline":
+        """Return a deadline over a part of the time left; what ends the whole ends it as well."""
+        return _Share(self, part)
+
     def expired(self) -> bool:
-        """Whether the run must end."""
+        """Whether the command must end."""
         return self.signal is not None or self.remaining <= 0
 
     def check(self) -> None:
@@ -72,18 +75,14 @@ class Deadline:
         )
 
 
-class DeadlineShare(Deadline):
-    """A watch over a part of the work: over after a share of the time left, or with the whole."""
-
-    def __init__(self, whole: Deadline, share: float) -> None:
-        super().__init__(whole.remaining * share)
+class _Share(Deadline):
+    def __init__(self, whole: Deadline, part: float) -> None:
+        super().__init__(whole.remaining * part)
         self._whole = whole
 
     def expired(self) -> bool:
-        """Whether the part must end."""
         return self._whole.expired() or super().expired()
 
     def check(self) -> None:
-        """See ``Deadline.check``; what ends the whole comes first."""
         self._whole.check()
         super().check()

@@ -5,8 +5,11 @@ transient ones and leaves the rest to the admin.
 """
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Optional, Self, Sequence
+from typing import ClassVar, Self
+
+from geocache_cleanup.result import Result
 
 
 class ExitStatus(enum.IntEnum):
@@ -30,21 +33,12 @@ class ExitStatus(enum.IntEnum):
         return self in {ExitStatus.UNAVAILABLE, ExitStatus.IOERR, ExitStatus.TEMPFAIL}
 
 
-@dataclass(frozen=True)
-class Partial:
-    """What is kept of a run in batches that ended early, and how many stale rows remain."""
-
-    deleted: int
-    unreadable: int
-    batches: int
-    remaining: int
-
-
 class CleanupError(Exception):
     """Never raised directly: an expected end, with its reason and what the admin should do."""
 
     status: ClassVar[ExitStatus]
-    partial: Optional[Partial] = None
+    # What is kept of a run in batches.
+    partial: Result | None = None
     in_doubt = False
 
     def __init__(self, reason: str, hint: str) -> None:
@@ -118,8 +112,22 @@ class ConfigError(CleanupError):
 class Interrupted(Exception):  # noqa: N818 - a signal is not an error
     """SIGTERM or SIGINT asked the run to stop; nothing of the open transaction was kept."""
 
-    partial: Optional[Partial] = None
+    partial: Result | None = None
 
     def __init__(self, signal_name: str) -> None:
         super().__init__(signal_name)
         self.signal_name = signal_name
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What an error of a database amounts to: how it ends a command, why, and what helps."""
+
+    error: type[CleanupError]
+    reason: str
+    hint: str
+
+    def explain(self, said: str = "", **names: object) -> CleanupError:
+        """Return the error to raise: the reason, with ``names`` filled in, and what was said."""
+        reason = self.reason.format(**names)
+        return self.error(f"{reason}: {said}" if said else reason, self.hint)

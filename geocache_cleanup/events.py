@@ -1,7 +1,8 @@
 """The audit events, each with the id under which the journal's catalog explains it."""
 
 import enum
-from typing import Mapping, Self
+from collections.abc import Mapping
+from typing import Self
 
 from geocache_cleanup.errors import ExitStatus
 

@@ -1,13 +1,13 @@
-"""The edge of a command: settings in, events out."""
+"""One command under way: its settings in, its events out."""
 
-import contextlib
 import datetime as dt
 import os
 import re
 import sys
-import threading
 import urllib.parse
-from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Optional, Sequence, TextIO
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Self, TextIO
 
 from geocache_cleanup import output
 from geocache_cleanup.config.loader import RawSetting, collect, resolve
@@ -22,15 +22,16 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.errors import ExitStatus, SettingsError
 from geocache_cleanup.events import Event, exit_status_of
 from geocache_cleanup.log import EventLog
+from geocache_cleanup.result import JOB_KEYS
 from geocache_cleanup.systemd import service_settings
+from geocache_cleanup.systemd.notify import Notifier
 from geocache_cleanup.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-# Later than the watchdog, which knows what to say.
-_GRACE_SECONDS = 1.6
 _SECRET_KEY = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
+_LONGEST_RUN_ID = 64
 
 
 class Invocation:
@@ -39,25 +40,35 @@ class Invocation:
     def __init__(
         self,
         options: Mapping[str, object],
-        fields: Mapping[str, object],
         extra: Sequence[str] = (),
+        fields: Mapping[str, object] | None = None,
     ) -> None:
         """Take the options and arguments as they were given; nothing is read or checked yet."""
         self._options = options
         self._extra = extra
-        self.fields = dict(fields)
+        self.fields = dict(fields or {})
         self.secrets: set[str] = set()
         self.deadline = Deadline(float("inf"))
-        # What ends the process when it does not end itself; the ladder knows how.
-        self.give_up: Callable[[], None] = lambda: None
         self.watchdog = Watchdog(self.deadline)
+        # What says why a command ends that does not end itself; the error boundary knows how.
+        self.on_expiry: Callable[[], None] = lambda: None
+        self.notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
         self.given: Mapping[str, RawSetting] = {}
         # Told of each event before it is logged; returns what went wrong with that, if anything.
-        self.observe: Callable[[Event, Mapping[str, object]], Optional[str]] = lambda *_: None
+        self.observe: Callable[[Event, Mapping[str, object]], str | None] = lambda *_: None
         # A closed stderr is no reason not to prune; the ledger still has the record.
         self._stream = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - to the end
         self.events = EventLog(self._stream, "auto", None, os.environ.get("JOURNAL_STREAM"))
         self.settings: Settings
+
+    @classmethod
+    def of_run(cls, options: Mapping[str, object], extra: Sequence[str]) -> Self:
+        """Take those of a run, whose events have an id; systemd's, if the ledger can hold it."""
+        given = os.environ.get("INVOCATION_ID", "")
+        is_usable = given.isascii() and 0 < len(given) <= _LONGEST_RUN_ID
+        run_id = given if is_usable else uuid.uuid4().hex
+        fields = {**dict.fromkeys(JOB_KEYS), "dry_run": options["dry_run"], "run_id": run_id}
+        return cls(options, extra, fields)
 
     def load(self) -> None:
         """Read the settings; raise CleanupError if any cannot be used."""
@@ -78,29 +89,17 @@ class Invocation:
 
     def database_url(self) -> "URL":
         """Parse the database URL, and from now on keep its secrets out of every event."""
-        from geocache_cleanup.engines.urls import parse_url, shown_url  # imports SQLAlchemy
+        from geocache_cleanup.engines.urls import engine_class, parse_url  # imports SQLAlchemy
 
         url = parse_url(self.settings.database_url)
         secrets = [url.password, *(v for k, v in url.query.items() if _SECRET_KEY.search(k))]
         for secret in map(str, filter(None, secrets)):
             self.secrets |= {secret, urllib.parse.quote(secret), urllib.parse.quote_plus(secret)}
-        self.fields["database"] = shown_url(url)
+        self.fields["database"] = engine_class(url).shown_url(url)
         # A server is asked to stop, and cut off if it does not.
-        if url.get_backend_name() == "sqlite":
-            self.watchdog.start(self.give_up)
+        if engine_class(url).is_embedded:
+            self.watchdog.start(self.on_expiry)
         return url
-
-    def shown_settings(self) -> Sequence[Mapping[str, object]]:
-        """Return each setting with its value, safe to show, and where the value came from."""
-        return [
-            {
-                "option": SETTINGS[name].option,
-                "variable": SETTINGS[name].variable,
-                "value": self.fields["database"] if name == "database_url" else found.text,
-                "source": found.source,
-            }
-            for name, found in self.given.items()
-        ]
 
     def emit(self, event: Event, level: str, message: str, **fields: object) -> None:
         """Log an event with the fields that all events of this command have."""
@@ -112,22 +111,8 @@ class Invocation:
             message += f"; {problem}"
             level = "error" if level == "error" else "warning"
         status = ExitStatus.TEMPFAIL if event is Event.STARTED else exit_status_of(event, fields)
-        with self._in_time(status):
+        with self.watchdog.limit(status):
             self.events.emit(event, level, message, fields)
-
-    @contextlib.contextmanager
-    def _in_time(self, status: ExitStatus) -> Iterator[None]:
-        """End the process should nobody take what is written, once its time is up."""
-        seconds = min(self.deadline.remaining + _GRACE_SECONDS, threading.TIMEOUT_MAX)
-        timer = threading.Timer(seconds, os._exit, [int(status)])
-        timer.daemon = True
-        # Where not even a thread can be had, the event is still worth writing.
-        with contextlib.suppress(RuntimeError):
-            timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
 
     def show(self, text: str) -> None:
         """Print what a command found; raise OSError if it cannot be written."""
@@ -136,7 +121,7 @@ class Invocation:
         output.show(text)
 
     @property
-    def terminal(self) -> Optional[TextIO]:
+    def terminal(self) -> TextIO | None:
         """Where to show people how a long run gets on; None where no person looks on."""
         return self._stream if self._stream.isatty() else None
 
@@ -146,24 +131,24 @@ class Invocation:
             text = text.replace(secret, "***")
         return text
 
-
-def nothing_configured(invocation: Invocation) -> bool:
-    """Tell, in one event, that nobody has named a database yet and there is no default one."""
-    if invocation.settings.configured:
+    def nothing_configured(self) -> bool:
+        """Tell, in one event, that nobody has named a database and there is no default one."""
+        if self.settings.configured:
+            return False
+        try:
+            os.stat(DEFAULT_DATABASE)
+        except FileNotFoundError:
+            self.emit(Event.SKIPPED, "info", f"Nothing to do: {self._why_nothing()}")
+            return True
+        except OSError:
+            return False  # a run reports what is wrong with it
         return False
-    try:
-        os.stat(DEFAULT_DATABASE)
-    except FileNotFoundError:
-        variable = SETTINGS["database_url"].variable
-        why = (
-            f"{service_settings.NOT_GIVEN}; {service_settings.REMEDY}"
-            if service_settings.is_ignored(invocation.given)
-            else f"no database is configured and there is no {DEFAULT_DATABASE}; set {variable} in "
-            f"{service_settings.SETTINGS_FILE}, for an instance NAME in "
-            "/etc/geocache-cleanup/NAME.env"
+
+    def _why_nothing(self) -> str:
+        if service_settings.is_ignored(self.given):
+            return f"{service_settings.NOT_GIVEN}; {service_settings.REMEDY}"
+        return (
+            f"no database is configured and there is no {DEFAULT_DATABASE}; set "
+            f"{SETTINGS['database_url'].variable} in {service_settings.SETTINGS_FILE}, for an "
+            "instance NAME in /etc/geocache-cleanup/NAME.env"
         )
-        invocation.emit(Event.SKIPPED, "info", f"Nothing to do: {why}")
-        return True
-    except OSError:
-        return False  # a run reports what is wrong with it
-    return False

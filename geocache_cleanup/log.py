@@ -2,7 +2,8 @@
 
 import datetime as dt
 import logging
-from typing import Any, Mapping, Optional, TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
 from geocache_cleanup import __version__
 from geocache_cleanup.events import Event
@@ -58,8 +59,8 @@ class EventLog:
         self,
         stream: TextIO,
         log_format: str,
-        log_level: Optional[str],
-        journal_stream: Optional[str],
+        log_level: str | None,
+        journal_stream: str | None,
     ) -> None:
         """Write to ``stream``, or to the journal where ``journal_stream`` says that it is one.
 
@@ -80,7 +81,7 @@ class EventLog:
         self._logger.log(_LEVELS[level], "%s", message, extra={"event": event.value, **fields})
 
 
-def _handler(stream: TextIO, text: bool, journal_stream: Optional[str]) -> logging.Handler:
+def _handler(stream: TextIO, text: bool, journal_stream: str | None) -> logging.Handler:
     formatter: logging.Formatter = SentenceFormatter() if text else EventFormatter("%(message)s")
     in_journal = journal.is_journal(journal_stream, _descriptor(stream))
     if in_journal and not text and (native := journal.native_handler(formatter)):

@@ -3,7 +3,6 @@
 Revision ID: 0001
 """
 
-from alembic import op
 from geocache_cleanup.schema import operations
 
 revision = "0001"
@@ -14,7 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the table in BanGUI's shape, under the names of the settings."""
-    operations.create_table(op, operations.geo_cache(operations.names(op)))
+    operations.create_table(operations.geo_cache())
 
 
 def downgrade() -> None:

@@ -4,7 +4,6 @@ Revision ID: 0002
 Revises: 0001
 """
 
-from alembic import op
 from geocache_cleanup.schema import operations
 
 revision = "0002"
@@ -15,11 +14,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the index, so that a run reads the stale rows and not the whole table."""
-    names = operations.names(op)
-    if not operations.has_time_index(op, names):
-        operations.create_time_index(op, names)
+    operations.create_time_index()
 
 
 def downgrade() -> None:
     """Drop the index of that name, which only the upgrade gives; any other is not ours."""
-    operations.drop_index(op, operations.time_index(operations.names(op)))
+    operations.drop_index(operations.time_index())

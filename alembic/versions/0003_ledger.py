@@ -16,7 +16,7 @@ depends_on = None
 
 
 def _ledger() -> sa.Table:
-    # Written out as it was at this revision: geocache_cleanup.ledger may move on.
+    # Written out as it was at this revision: geocache_cleanup.pruning.ledger may move on.
     moment = operations.moment_type()
     return sa.Table(
         "geocache_cleanup_runs",
@@ -42,9 +42,9 @@ def _ledger() -> sa.Table:
 
 def upgrade() -> None:
     """Create the ledger and its index."""
-    operations.create_table(op, _ledger())
+    operations.create_table(_ledger())
     for index in _ledger().indexes:
-        operations.create_index(op, index)
+        operations.create_index(index)
 
 
 def downgrade() -> None:

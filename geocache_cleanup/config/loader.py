@@ -3,9 +3,10 @@
 import datetime as dt
 import math
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any
 
 from geocache_cleanup.config.settings import CREDENTIAL, SETTINGS, Setting, Settings
 from geocache_cleanup.errors import ConfigError, SettingsError
@@ -19,14 +20,14 @@ _LARGEST = 1 << 20
 class RawSetting:
     """The text given for a setting, and by what."""
 
-    text: Optional[str]
+    text: str | None
     source: str
 
 
 def collect(
     options: Mapping[str, object],
     environment: Mapping[str, str],
-    credentials_directory: Optional[str],
+    credentials_directory: str | None,
 ) -> dict[str, RawSetting]:
     """Find the text of each setting among ``options``, and where it came from."""
     return {
@@ -40,7 +41,7 @@ def _find(
     setting: Setting,
     option: object,
     environment: Mapping[str, str],
-    credentials_directory: Optional[str],
+    credentials_directory: str | None,
 ) -> RawSetting:
     if option is not None:
         return RawSetting(str(option), "option")
@@ -53,12 +54,12 @@ def _find(
     return RawSetting(setting.default, "default")
 
 
-def _read_credential(path: Path) -> Optional[str]:
+def _read_credential(path: Path) -> str | None:
     """Return the credential, None if there is none.
 
     Unreadable bytes become text that no URL check accepts.
     """
-    problem: Optional[str] = "it is no file, or too large"
+    problem: str | None = "it is no file, or too large"
     try:
         status = path.stat()
         # What is no file, such as a pipe, may never end.
@@ -113,7 +114,7 @@ def _label(setting: Setting, given: RawSetting) -> str:
     return f"{setting.option} ({setting.variable}{credential})"
 
 
-def _conflict(given: Mapping[str, RawSetting]) -> Optional[str]:
+def _conflict(given: Mapping[str, RawSetting]) -> str | None:
     """Two cutoffs from one source are a mistake; from two, the nearer source wins."""
     before, retention = given.get("before"), given.get("retention_days")
     if before is None or retention is None or before.source == "default":
@@ -128,7 +129,7 @@ def _conflict(given: Mapping[str, RawSetting]) -> Optional[str]:
 
 
 def _build(given: Mapping[str, RawSetting], values: Mapping[str, Any], now: int) -> Settings:
-    retention: Optional[int] = values.get("retention_days")
+    retention: int | None = values.get("retention_days")
     cutoff = now if retention is None else now - retention * instants.DAY
     before = given.get("before")
     if before is not None and before.source != "default" and not _overruled(given):

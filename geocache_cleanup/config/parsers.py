@@ -3,7 +3,7 @@
 import contextlib
 import datetime as dt
 import re
-from typing import Callable, Optional, Sequence
+from collections.abc import Callable, Sequence
 
 from geocache_cleanup.times import instants
 
@@ -62,7 +62,7 @@ def seconds(high: int, *, zero: bool = False) -> Callable[[str], float]:
     return read
 
 
-def before(text: str) -> Optional[int]:
+def before(text: str) -> int | None:
     """Return the instant, or None for ``now``."""
     if text == "now":
         return None

@@ -4,8 +4,8 @@ All of them are read before anything is opened, and every problem is reported at
 """
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Callable, Mapping, Optional
 
 from geocache_cleanup.config import parsers
 
@@ -24,7 +24,7 @@ class Setting:
     """
 
     name: str
-    default: Optional[str]
+    default: str | None
     help: str
     read: Callable[[str], object]
 
@@ -55,8 +55,8 @@ class Settings:
     batch_seconds: float
     reclaim: bool
     max_delete_percent: int
-    metrics_file: Optional[str]
-    retention_days: Optional[int]
+    metrics_file: str | None
+    retention_days: int | None
     cutoff: int
     now: int
     sources: Mapping[str, str]

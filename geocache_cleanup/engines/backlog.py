@@ -3,12 +3,10 @@
 import abc
 from array import array
 from collections import deque
-from typing import Callable, Sequence
+from collections.abc import Callable, Sequence
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-
-Delete = sa.sql.expression.Delete
+from sqlalchemy.sql.expression import Delete
 
 # Sorting one bucket takes little time and memory, however many there are.
 _BUCKETS = 256
@@ -71,11 +69,9 @@ class KeyedBacklog(Backlog):
 
     @property
     def remaining(self) -> int:
-        """See ``Backlog.remaining``."""
         return len(self._keys)
 
     def delete(self, connection: Connection, rows: int) -> int:
-        """See ``Backlog.delete``."""
         keys = self._keys.take(rows)
         return int(connection.execute(self._delete(keys)).rowcount) if keys else 0
 
@@ -91,11 +87,9 @@ class CountedBacklog(Backlog):
 
     @property
     def remaining(self) -> int:
-        """See ``Backlog.remaining``."""
         return self._remaining
 
     def delete(self, connection: Connection, rows: int) -> int:
-        """See ``Backlog.delete``."""
         deleted = int(connection.execute(self._delete(rows)).rowcount)
         # Fewer than asked for: others have refreshed or deleted the rest.
         self._remaining = max(0, self._remaining - deleted) if deleted >= rows else 0

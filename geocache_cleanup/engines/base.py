@@ -1,162 +1,167 @@
-"""What the work needs from a database, whichever it is."""
+"""What every engine offers: how a database is opened, and how its table is found.
 
+A new engine is a folder beside this file, with an ``Engine`` and a ``Table``, and one line in
+``urls.py``.
+"""
+
+import abc
 import contextlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ContextManager, Iterable, Iterator, Optional, Protocol, Sequence
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.schema import CreateIndex
+from sqlalchemy.types import TypeEngine
 
-from geocache_cleanup.times.instants import Stored
+from geocache_cleanup.deadline import Deadline
+from geocache_cleanup.engines.connection_info import ConnectionInfo
+from geocache_cleanup.engines.table import Table
+from geocache_cleanup.errors import CleanupError
 
-if TYPE_CHECKING:
-    import datetime as dt
-
-    from geocache_cleanup.engines.backlog import Backlog
-    from geocache_cleanup.times.stored_ranges import Range
-
-Condition = sa.sql.expression.ColumnElement[bool]
+_AUTHORITY = re.compile(":[^@]*@|@[^/]*/")
 
 
-@dataclass(frozen=True)
-class Target:
-    """The table to prune, as found in the database.
+class Engine(abc.ABC):
+    """One database; every method raises CleanupError for what the admin can change.
 
-    ``numbers`` says whether the time column can hold numbers, ``index`` names an index that
-    leads with it. ``native`` says whether its type is one of dates or times. ``atomic`` is false
-    where the engine cannot undo what an interrupted run did.
+    ``is_embedded``: it works in this process, so that nobody else can be asked to stop it.
+    ``has_schemas``: a dot in the name of a table separates its schema. ``time_type`` is text in
+    the order of its characters' codes, which an index then serves; ``moment_type`` is the type
+    of the ledger's times, UTC without a zone, to the microsecond.
     """
 
-    table: sa.sql.expression.TableClause
-    column: sa.sql.expression.ColumnElement[object]
-    name: str
-    column_name: str
-    column_type: str
-    numbers: bool
-    index: Optional[str]
-    columns: Sequence[str]
-    key: Sequence[str]
-    atomic: bool = True
-    native: bool = False
+    is_embedded: ClassVar[bool] = False
+    has_schemas: ClassVar[bool] = True
+    time_type: ClassVar[TypeEngine[Any]] = sa.Text()
+    moment_type: ClassVar[TypeEngine[Any]] = sa.DateTime()
 
+    def __init__(
+        self,
+        url: URL,
+        deadline: Deadline,
+        *,
+        create: bool = False,  # noqa: ARG002 - of a server no database is made
+    ) -> None:
+        """Take the URL; with ``create`` a missing SQLite file is made when it is opened."""
+        self.url = url
+        self.deadline = deadline
+        self._committing = False
 
-@dataclass(frozen=True)
-class StaleCondition:
-    """One part of the search: exact conditions for stale rows and for unreadable ones.
+    @classmethod
+    def read_url(cls, url: URL, text: str) -> URL:  # noqa: ARG003 - one signature for all engines
+        """Return the URL that text was parsed into.
 
-    None means that there can be none. ``bounds`` bounds both in the order of an index, if one is
-    to be used.
-    """
+        Raise ValueError if its host or database, which are shown, hold a part of a password: an
+        @ or a slash in the password has that effect, or one slash too many before the user.
+        """
+        if "@" in (url.host or "") or _AUTHORITY.search(url.database or ""):
+            raise ValueError
+        return url
 
-    stale: Optional[Condition]
-    unreadable: Optional[Condition] = None
-    bounds: Optional["Range"] = None
+    @classmethod
+    def shown_url(cls, url: URL) -> str:
+        """Write the URL for people and logs: no password, and no query, which may hold one."""
+        return url.set(query={}).render_as_string(hide_password=True)
 
+    @classmethod
+    def files_of(cls, url: URL) -> frozenset[str]:  # noqa: ARG003 - a server's are its own affair
+        """Return the real paths of files that are the database's own, there or not."""
+        return frozenset()
 
-class Backend(Protocol):
-    """One database; every method raises CleanupError for what the admin can change."""
+    @classmethod
+    def index_sql(cls, dialect: sa.engine.Dialect, index: sa.Index) -> Any:  # noqa: ARG003 - as above
+        """Return what creates an index, to be printed for a database that cannot be asked."""
+        return CreateIndex(index, if_not_exists=True)
 
-    def open(self, *, write: bool) -> ContextManager[Connection]:
+    @classmethod
+    def can_skip_index(cls, dialect: sa.engine.Dialect) -> bool:  # noqa: ARG003 - as above
+        """Tell whether CREATE INDEX can leave out an index that is there."""
+        return True
+
+    @abc.abstractmethod
+    def open(self, *, write: bool) -> AbstractContextManager[Connection]:
         """Open a connection, for ``transaction``. Raise Interrupted after a signal."""
 
-    def transaction(self, connection: Connection, *, write: bool) -> ContextManager[None]:
+    @abc.abstractmethod
+    def transaction(self, connection: Connection, *, write: bool) -> AbstractContextManager[None]:
         """Open a transaction: committed at the end, undone by any error.
 
-        With ``write`` the write lock is held from the start.
+        With ``write`` nobody else can write, once the table is locked as well.
         """
 
-    def connect_to_migrate(self) -> ContextManager[Connection]:
+    @abc.abstractmethod
+    def connect_to_migrate(self) -> AbstractContextManager[Connection]:
         """Open a connection for migrations: in one transaction where the database can do that."""
 
-    def inspect_table(self, connection: Connection, table: str, column: str) -> Target:
-        """Look the table up; raise ConfigError naming what there is instead."""
+    @abc.abstractmethod
+    def table(self, connection: Connection, name: str, column: str) -> Table:
+        """Look a table up; raise ConfigError naming what there is instead."""
 
-    def lock(self, connection: Connection, target: Target) -> None:
-        """Keep other runs from the table until the transaction ends.
-
-        Raise TemporaryError if one is at work.
-        """
-
-    def stale_conditions(
-        self, connection: Connection, target: Target, cutoff: int, now: int, zone: "dt.tzinfo"
-    ) -> Sequence[StaleCondition]:
-        """Return the searches which together find every stale row, each row once."""
-
-    def delete_statement(self, target: Target, condition: Condition) -> sa.sql.expression.Delete:
-        """Return the statement that deletes the rows of a condition fastest."""
-
-    def backlog(
-        self,
-        connection: Connection,
-        target: Target,
-        conditions: Sequence[StaleCondition],
-        seconds: float,
-    ) -> "Backlog":
-        """Find the stale rows, in transactions of no more than ``seconds`` where others wait."""
-
-    def after_batch(self, connection: Connection) -> None:
-        """Do what is due after a batch, while the write lock is free."""
-
-    def spare_pages(self, connection: Connection) -> Optional[int]:
-        """Return what grows by one with each page that is freed; None if nothing tells."""
-
-    def reclaim(self, table: str, column: str) -> Optional[int]:
-        """Give free space back, outside any transaction; return the bytes, None if unknown.
+    @abc.abstractmethod
+    def reclaim(self, name: str, column: str) -> int | None:
+        """Give a table's free space back, outside any transaction; return the bytes, if known.
 
         Raise CleanupError if that cannot be done; the rows are left alone in any case.
         """
 
-    def check_writable(self, connection: Connection, target: Target) -> None:
-        """Raise CleanupError if rows of the table could not be deleted; change nothing."""
+    @abc.abstractmethod
+    def describe(self, connection: Connection) -> ConnectionInfo:
+        """Ask the database who it is."""
 
-    def may_cascade(self, connection: Connection, target: Target) -> bool:
-        """Tell whether triggers or foreign keys may have a say, and a deletion can be undone."""
+    @abc.abstractmethod
+    def diagnose(self, error: Exception) -> CleanupError | None:
+        """Return what an error of the driver means to the admin, None for a bug."""
+
+    @abc.abstractmethod
+    def was_stopped(self, error: Exception) -> bool:
+        """Tell whether it may be us who stopped what ended with an error."""
+
+    @abc.abstractmethod
+    def is_in_doubt(self, error: Exception, diagnosed: CleanupError) -> bool:
+        """Tell whether a commit that ended with an error may have taken effect."""
+
+    def has_table(self, connection: Connection, name: str) -> bool:
+        """Tell whether there is a table of that name, in the schema that is looked in first."""
+        return bool(sa.inspect(connection).has_table(name))
 
     def check_deferred_constraints(self, connection: Connection) -> None:
         """Raise CleanupError for what would be refused at the commit, where that can be told."""
 
-    def stored_times(self, connection: Connection, target: Target) -> Iterable[tuple[Stored, int]]:
-        """Yield every stored time as it is, with the number of rows that hold it."""
+    def after_batch(self, connection: Connection) -> None:
+        """Do what is due after a batch, while the write lock is free."""
 
+    def spare_pages(self, connection: Connection) -> int | None:  # noqa: ARG002 - as above
+        """Return what grows by one with each page that is freed; None if nothing tells."""
+        return None
 
-@contextlib.contextmanager
-def connect(backend: Backend, *, write: bool) -> Iterator[Connection]:
-    """Open a connection inside a transaction; see ``Backend.transaction``."""
-    with backend.open(write=write) as connection, backend.transaction(connection, write=write):
-        yield connection
+    @contextlib.contextmanager
+    def connect(self, *, write: bool) -> Iterator[Connection]:
+        """Open a connection inside a transaction; see ``transaction``."""
+        with self.open(write=write) as connection, self.transaction(connection, write=write):
+            yield connection
 
+    @contextlib.contextmanager
+    def at_table(self, name: str, column: str, *, write: bool) -> Iterator[Table]:
+        """Open a transaction and find the table, locked if it is to be written."""
+        with self.connect(write=write) as connection:
+            table = self.table(connection, name, column)
+            if write:
+                table.lock()
+            yield table
 
-@contextlib.contextmanager
-def at_table(
-    backend: Backend, table: str, column: str, *, write: bool
-) -> Iterator[tuple[Connection, Target]]:
-    """Open a connection inside a transaction and find the table, locked if it is to be written."""
-    with connect(backend, write=write) as connection:
-        target = backend.inspect_table(connection, table, column)
-        if write:
-            backend.lock(connection, target)
-        yield connection, target
+    def translate_error(self, error: Exception) -> Exception:
+        """Return what an error means to the admin; a bug stays what it is.
 
-
-def count_rows(connection: Connection, target: Target, condition: Optional[Condition]) -> int:
-    """Count the rows of a condition, or all of them."""
-    statement = sa.select(sa.func.count()).select_from(target.table)
-    if condition is not None:
-        statement = statement.where(condition)
-    return int(connection.execute(statement).scalar_one())
-
-
-def any_stale(conditions: Sequence[StaleCondition]) -> Condition:
-    """Return the condition that some search finds a row stale."""
-    return sa.or_(sa.false(), *(search.stale for search in conditions if search.stale is not None))
-
-
-def count_unreadable(
-    connection: Connection, target: Target, conditions: Sequence[StaleCondition]
-) -> int:
-    """Count the values that the searches meet and cannot read."""
-    return sum(
-        count_rows(connection, target, search.unreadable)
-        for search in conditions
-        if search.unreadable is not None
-    )
+        Raise Interrupted or DeadlineError where that is why the statement was stopped.
+        """
+        original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        assert isinstance(original, Exception)
+        diagnosed = self.diagnose(original)
+        if diagnosed and self._committing and self.is_in_doubt(original, diagnosed):
+            return diagnosed.of_commit()
+        if self.was_stopped(original):
+            self.deadline.check()
+        return diagnosed or error

@@ -1,85 +1,64 @@
-"""From a database URL to a backend."""
+"""From a database URL to an engine; and how it is shown."""
 
-import os
-import re
-from typing import TYPE_CHECKING
+import importlib
+from collections.abc import Mapping
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from geocache_cleanup.deadline import Deadline
+from geocache_cleanup.engines.base import Engine
 from geocache_cleanup.errors import ConfigError
 
-if TYPE_CHECKING:
-    from geocache_cleanup.deadline import Deadline
-    from geocache_cleanup.engines.base import Backend
+# Only the engine in use is imported.
+_ENGINES: Mapping[str, tuple[str, str]] = {
+    "sqlite": ("geocache_cleanup.engines.sqlite.engine", "SQLiteEngine"),
+    "postgresql": ("geocache_cleanup.engines.postgresql.engine", "PostgreSQLEngine"),
+    "mysql": ("geocache_cleanup.engines.mysql.engine", "MySQLEngine"),
+    "mariadb": ("geocache_cleanup.engines.mysql.engine", "MySQLEngine"),
+}
 
-_AUTHORITY = re.compile(":[^@]*@|@[^/]*/")
+
+def engine_class(url: URL) -> type[Engine]:
+    """Return the class for a URL, ``Engine`` itself where the database is not supported."""
+    if url.get_backend_name() not in _ENGINES:
+        return Engine
+    module, name = _ENGINES[url.get_backend_name()]
+    found: type[Engine] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def parse_url(text: str) -> URL:
     """Parse a SQLAlchemy URL; raise ConfigError, never repeating the text."""
     try:
-        url = _in_one_piece(make_url(text))
+        url = make_url(text)
+        return engine_class(url).read_url(url, text)
     except (ArgumentError, ValueError):
         raise ConfigError(
             "the database URL cannot be parsed",
             "check --database-url; special characters in a password must be percent-encoded",
         ) from None
-    if url.get_backend_name() == "sqlite" and url.database:
-        # SQLAlchemy decodes percent-encoding here since 2.1: keep the path as it was written.
-        return url.set(database=text.partition(":///")[2].partition("?")[0])
-    return url
-
-
-def _in_one_piece(url: URL) -> URL:
-    """Return the URL; raise ValueError if its host or database, which are shown, hold a password.
-
-    An @ or a slash in the password has that effect, or one slash too many before the user.
-    """
-    is_server = url.get_backend_name() != "sqlite"
-    if "@" in (url.host or "") or (is_server and _AUTHORITY.search(url.database or "")):
-        raise ValueError
-    return url
 
 
 def shown_url(url: URL) -> str:
     """Write the URL for people and logs: no password, and no query, which may hold one."""
-    if url.get_backend_name() == "sqlite":
-        return f"{url.drivername}:///{url.database or ''}"
-    return url.set(query={}).render_as_string(hide_password=True)
+    return engine_class(url).shown_url(url)
 
 
 def files_of(url: URL) -> frozenset[str]:
-    """Return the real paths that are a SQLite database's own, there or not; of a server none."""
-    if url.get_backend_name() != "sqlite":
-        return frozenset()
-    from geocache_cleanup.engines.sqlite.path import file_path  # only the engine in use is imported
-
-    try:
-        path = os.path.realpath(file_path(url))
-    except ConfigError:
-        return frozenset()
-    return frozenset(path + suffix for suffix in ("", "-journal", "-wal", "-shm"))
+    """Return the real paths of files that are the database's own, there or not."""
+    return engine_class(url).files_of(url)
 
 
-def open_backend(url: URL, deadline: "Deadline", *, create: bool = False) -> "Backend":
-    """Return the backend for a URL; with ``create`` a missing SQLite file is made.
+def open_engine(url: URL, deadline: Deadline, *, create: bool = False) -> Engine:
+    """Return the engine for a URL; with ``create`` a missing SQLite file is made.
 
-    Raise ConfigError for an engine that is not supported, NoInputError for a missing file.
+    Raise ConfigError for one that is not supported, NoInputError for a missing file.
     """
-    if url.get_backend_name() == "sqlite":
-        from geocache_cleanup.engines.sqlite.engine import SQLite
-
-        return SQLite.from_url(url, deadline, create=create)
-    if url.get_backend_name() == "postgresql":
-        from geocache_cleanup.engines.postgresql.engine import PostgreSQL
-
-        return PostgreSQL(url, deadline)
-    if url.get_backend_name() in {"mysql", "mariadb"}:
-        from geocache_cleanup.engines.mysql.engine import MySQL
-
-        return MySQL(url, deadline)
-    raise ConfigError(
-        f"{url.drivername!r} is not a supported database",
-        "use a sqlite:///, postgresql://, mysql:// or mariadb:// URL",
-    )
+    found = engine_class(url)
+    if found is Engine:
+        raise ConfigError(
+            f"{url.drivername!r} is not a supported database",
+            "use a sqlite:///, postgresql://, mysql:// or mariadb:// URL",
+        )
+    return found(url, deadline, create=create)

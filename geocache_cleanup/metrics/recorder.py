@@ -2,13 +2,15 @@
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.errors import CleanupError
 from geocache_cleanup.events import Event, exit_status_of
 from geocache_cleanup.invocation import Invocation
-from geocache_cleanup.metrics import file as metrics
+from geocache_cleanup.metrics import metrics_file
+from geocache_cleanup.result import METRICS
 from geocache_cleanup.times import instants
 
 if TYPE_CHECKING:
@@ -21,11 +23,6 @@ _LOOK_SECONDS = 2.0
 _LAST_SUCCESS = "last_success_timestamp_seconds"
 _OLDEST = "oldest_remaining_timestamp_seconds"
 _ENDS = (Event.RAN, Event.INTERRUPTED, Event.FAILED)
-_RUN_VALUES = {
-    "deleted": "last_run_deleted_rows",
-    "unreadable": "last_run_unreadable_values",
-    "duration_seconds": "last_run_duration_seconds",
-}
 
 
 class Recorder:
@@ -33,10 +30,10 @@ class Recorder:
 
     def __init__(self, invocation: Invocation, *, dry_run: bool) -> None:
         """Follow the events of a command; a dry run writes nothing."""
-        self._edge = invocation
-        self._usable: Optional[bool] = None
+        self._invocation = invocation
+        self._usable: bool | None = None
         self._forbidden: frozenset[str] = frozenset()
-        self._oldest: Callable[[], Optional[int]] = lambda: None
+        self._oldest: Callable[[], int | None] = lambda: None
         if not dry_run:
             invocation.observe = self._record
 
@@ -47,44 +44,44 @@ class Recorder:
 
             self._usable = False
             self._forbidden = files_of(url)
-            metrics.check(path, self._forbidden)
+            metrics_file.check(path, self._forbidden)
             self._usable = True
 
     def prepare_look(self, url: "URL", job: "Job") -> None:
         """Take what is needed to look for the oldest row after the run."""
 
-        def look() -> Optional[int]:
-            from geocache_cleanup.engines.urls import open_backend
+        def look() -> int | None:
+            from geocache_cleanup.engines.urls import open_engine
             from geocache_cleanup.metrics.oldest import find_oldest
 
-            return find_oldest(open_backend(url, Deadline(_LOOK_SECONDS)), job)
+            return find_oldest(open_engine(url, Deadline(_LOOK_SECONDS)), job)
 
         self._oldest = look
 
-    def _path(self) -> Optional[str]:
-        found = self._edge.given.get("metrics_file")
+    def _path(self) -> str | None:
+        found = self._invocation.given.get("metrics_file")
         return found.text if found else None
 
-    def _record(self, event: Event, fields: Mapping[str, Any]) -> Optional[str]:
+    def _record(self, event: Event, fields: Mapping[str, Any]) -> str | None:
         """Write the file; return what went wrong, as a sentence."""
         path = self._path()
         if event not in _ENDS or not path or self._usable is False:
             return None
         try:
             # Again, as a run takes a while; and settings may be refused before it is looked at.
-            metrics.check(path, self._forbidden)
+            metrics_file.check(path, self._forbidden)
             if sample := self._sample(path, event, fields):
-                metrics.write(path, sample)
+                metrics_file.write(path, sample)
         except (OSError, CleanupError) as error:
             return f"the metrics file could not be written: {error}"
         return None
 
     def _sample(
         self, path: str, event: Event, fields: Mapping[str, Any]
-    ) -> Optional[metrics.Sample]:
+    ) -> metrics_file.Sample | None:
         """Return what to write, None where it is not known of which database."""
-        old = metrics.read(path)
-        now = metrics.Sample(_label(fields.get("database")), _label(fields.get("table")))
+        old = metrics_file.read(path)
+        now = metrics_file.Sample(_label(fields.get("database")), _label(fields.get("table")))
         if not (now.database and now.table):
             # The settings could not be read: it is still the job that the file tells of.
             now = old or now
@@ -92,11 +89,11 @@ class Recorder:
             return None
         moment = time.time()
         values = self._of_success(moment) if event is Event.RAN else _of_failure(old, now)
-        values |= {name: float(fields.get(key) or 0) for key, name in _RUN_VALUES.items()}
+        values |= {metric.name: float(fields.get(key) or 0) for key, metric in METRICS.items()}
         values["last_run_timestamp_seconds"] = moment
         values["last_run_exit_status"] = float(exit_status_of(event, fields))
         values["last_run_success"] = float(event is Event.RAN)
-        return metrics.Sample(now.database, now.table, values)
+        return metrics_file.Sample(now.database, now.table, values)
 
     def _of_success(self, moment: float) -> dict[str, float]:
         values = {_LAST_SUCCESS: moment}
@@ -112,7 +109,7 @@ def _label(value: object) -> str:
     return str(value or "").encode(errors="backslashreplace").decode()
 
 
-def _of_failure(old: Optional[metrics.Sample], now: metrics.Sample) -> dict[str, float]:
+def _of_failure(old: metrics_file.Sample | None, now: metrics_file.Sample) -> dict[str, float]:
     """Return what a failed run leaves as the file has it.
 
     The ledger knows it too, but is in the database, which may be what has failed.

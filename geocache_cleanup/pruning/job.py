@@ -1,14 +1,15 @@
-"""What a run is to do, and what it has done."""
+"""What a run is to do."""
 
-import dataclasses
 import datetime as dt
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ContextManager, Mapping, Optional
-
-from sqlalchemy.engine import Connection
+from typing import TYPE_CHECKING
 
 from geocache_cleanup.config.settings import Settings
-from geocache_cleanup.engines.base import Backend, Target, at_table
+
+if TYPE_CHECKING:
+    from geocache_cleanup.engines.base import Engine
+    from geocache_cleanup.engines.table import Table
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Job:
     time_zone: dt.tzinfo
     cutoff: int
     now: int
-    retention_days: Optional[int]
+    retention_days: int | None
     max_delete_percent: int
     dry_run: bool
     run_id: str
@@ -44,33 +45,6 @@ class Job:
             batch_seconds=settings.batch_seconds,
         )
 
-    def at_table(
-        self, backend: Backend, *, write: bool
-    ) -> ContextManager[tuple[Connection, Target]]:
-        """Open a transaction at the table; see ``backend.at_table``."""
-        return at_table(backend, self.table, self.time_column, write=write)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run did: rows deleted, values it could not read, transactions, seconds.
-
-    ``atomic`` is false on an engine that could not have undone it, had it been interrupted.
-    ``freed_pages`` are pages of a SQLite file that new rows can use; elsewhere it is None.
-    """
-
-    deleted: int = 0
-    unreadable: int = 0
-    batches: int = 0
-    duration_seconds: float = 0.0
-    atomic: bool = True
-    freed_pages: Optional[int] = None
-
-    def as_fields(self) -> Mapping[str, object]:
-        """Return the result as fields of an event, without those that have nothing to say."""
-        silent = {"atomic": True, "freed_pages": None}
-        return {
-            name: value
-            for name, value in dataclasses.asdict(self).items()
-            if name not in silent or value != silent[name]
-        }
+    def at_table(self, engine: "Engine", *, write: bool) -> AbstractContextManager["Table"]:
+        """Open a transaction at the table; see ``Engine.at_table``."""
+        return engine.at_table(self.table, self.time_column, write=write)

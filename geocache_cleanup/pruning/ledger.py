@@ -1,14 +1,21 @@
 """The ledger: one row for each run, written in the transaction of the run itself."""
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Sequence
+import socket
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from geocache_cleanup import __version__
 from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.result import Result
 from geocache_cleanup.times import instants
+
+if TYPE_CHECKING:
+    from geocache_cleanup.engines.base import Engine
+    from geocache_cleanup.pruning.job import Job
 
 NAME = "geocache_cleanup_runs"
 KEPT_DAYS = 400
@@ -33,96 +40,101 @@ LEDGER = sa.Table(
     sa.Column("host", sa.String(255), nullable=False),
     sa.Column("version", sa.String(32), nullable=False),
 )
+_COLUMNS = [column for column in LEDGER.c if column.name != "id"]
 
 
-@dataclass(frozen=True)
-class Record:
-    """One run. Times are UTC; ``retention_days`` is None where the cutoff was given itself."""
+class Ledger:
+    """The ledger of a database, on one connection."""
 
-    run_id: str
-    started_at: dt.datetime
-    duration_seconds: float
-    table_name: str
-    time_column: str
-    cutoff: dt.datetime
-    retention_days: Optional[int]
-    deleted: int
-    unreadable: int
-    batches: int
-    host: str
-    version: str
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def find(cls, engine: "Engine", connection: Connection) -> Self | None:
+        """Return the ledger, None if there is none; raise ConfigError if its name is taken.
+
+        MariaDB and MySQL show it only to accounts with a right on it.
+        """
+        if not engine.has_table(connection, NAME):
+            return None
+        found = {column["name"] for column in sa.inspect(connection).get_columns(NAME)}
+        if not found.issuperset(LEDGER.c.keys()):
+            raise ConfigError(
+                f"{NAME} is not the ledger that this version writes",
+                "rename it if it is not ours, then run geocache-cleanup migrate",
+            )
+        return cls(connection)
+
+    @classmethod
+    def require(cls, engine: "Engine", connection: Connection) -> Self:
+        """Return the ledger; raise ConfigError if there is none."""
+        found = cls.find(engine, connection)
+        if found is None:
+            raise ConfigError(
+                f"there is no ledger, the table {NAME}", "create it with geocache-cleanup migrate"
+            )
+        return found
+
+    def check_writable(self) -> None:
+        """Let the database refuse, for want of rights, what ``write`` does; change nothing."""
+        nothing = sa.select(*_COLUMNS).where(sa.false())
+        names = [column.name for column in _COLUMNS]
+        self._connection.execute(sa.insert(LEDGER).from_select(names, nothing))
+        self._connection.execute(sa.delete(LEDGER).where(sa.false()))
+
+    def write(self, job: "Job", result: Result) -> int:
+        """Add a run, and drop those older than ``KEPT_DAYS`` days; return the number it has."""
+        added = self._connection.execute(sa.insert(LEDGER).values(**_entry(job, result)))
+        oldest = _stored(job.now) - dt.timedelta(days=KEPT_DAYS)
+        self._connection.execute(sa.delete(LEDGER).where(LEDGER.c.started_at < oldest))
+        key: Any = added.inserted_primary_key
+        return int(key[0])
+
+    def update(self, number: int, job: "Job", result: Result) -> None:
+        """Put a run in the place of what ``write`` wrote of it before."""
+        statement = sa.update(LEDGER).where(LEDGER.c.id == number)
+        self._connection.execute(statement.values(**_entry(job, result)))
+
+    def runs(self, limit: int, table: str | None = None) -> Sequence[Mapping[str, object]]:
+        """Return the latest runs, newest first, by the names of the columns.
+
+        Times are RFC 3339 text, and what is no time is shown as it is stored. With ``table`` only
+        the runs on that table count.
+        """
+        # SQLAlchemy would read SQLite's text itself, and fail on what is no time.
+        columns = [
+            sa.type_coerce(column, sa.String).label(column.name)
+            if column.name in _TIMES
+            else column
+            for column in _COLUMNS
+        ]
+        statement = sa.select(*columns).order_by(LEDGER.c.started_at.desc(), LEDGER.c.id.desc())
+        if table is not None:
+            statement = statement.where(LEDGER.c.table_name == table)
+        rows = self._connection.execute(statement.limit(limit)).mappings()
+        return [
+            {name: _shown(stored, is_time=name in _TIMES) for name, stored in row.items()}
+            for row in rows
+        ]
 
 
-def exists(connection: Connection) -> bool:
-    """Tell whether the database has a ledger; raise ConfigError if its name is taken.
-
-    MariaDB and MySQL show it only to accounts with a right on it.
-    """
-    inspector = sa.inspect(connection)
-    if connection.dialect.name in {"mysql", "mariadb"}:
-        # An account with no right on it is denied a look, whether or not there is such a table.
-        is_there = NAME in inspector.get_table_names()
-    else:
-        is_there = inspector.has_table(NAME)
-    if not is_there:
-        return False
-    found = {column["name"] for column in inspector.get_columns(NAME)}
-    if not found.issuperset(LEDGER.c.keys()):
-        raise ConfigError(
-            f"{NAME} is not the ledger that this version writes",
-            "rename it if it is not ours, then run geocache-cleanup migrate",
-        )
-    return True
+def _entry(job: "Job", result: Result) -> Mapping[str, object]:
+    """Return what is kept of a run: of its result, what there are columns for."""
+    return {
+        **{name: value for name, value in vars(result).items() if name in LEDGER.c},
+        "run_id": job.run_id,
+        "started_at": _stored(job.now),
+        "table_name": job.table,
+        "time_column": job.time_column,
+        "cutoff": _stored(job.cutoff),
+        "retention_days": job.retention_days,
+        "host": socket.gethostname(),
+        "version": __version__,
+    }
 
 
-def check_writable(connection: Connection) -> None:
-    """Let the database refuse, for want of rights, what ``write`` does; change nothing."""
-    columns = [column for column in LEDGER.c if column.name != "id"]
-    nothing = sa.select(*columns).where(sa.false())
-    connection.execute(sa.insert(LEDGER).from_select([c.name for c in columns], nothing))
-    connection.execute(sa.delete(LEDGER).where(sa.false()))
-
-
-def write(connection: Connection, record: Record) -> int:
-    """Add a run, and drop the runs that are older than ``KEPT_DAYS`` days; return the run's id."""
-    added = connection.execute(sa.insert(LEDGER).values(**_stored(record)))
-    oldest = _naive(record.started_at) - dt.timedelta(days=KEPT_DAYS)
-    connection.execute(sa.delete(LEDGER).where(LEDGER.c.started_at < oldest))
-    key: Any = added.inserted_primary_key
-    return int(key[0])
-
-
-def update(connection: Connection, number: int, record: Record) -> None:
-    """Put a run in the place of what was written of it before, under the id of ``write``."""
-    connection.execute(sa.update(LEDGER).where(LEDGER.c.id == number).values(**_stored(record)))
-
-
-def read(
-    connection: Connection, limit: int, table: Optional[str] = None
-) -> Sequence[Mapping[str, object]]:
-    """Return the latest runs, newest first, each with the fields of ``Record``.
-
-    Times are RFC 3339 text, and what is no time is shown as it is stored. With ``table`` only
-    the runs on that table count. Raise ConfigError if there is no ledger.
-    """
-    if not exists(connection):
-        raise ConfigError(
-            f"there is no ledger, the table {NAME}", "create it with geocache-cleanup migrate"
-        )
-    # SQLAlchemy would read SQLite's text itself, and fail on what is no time.
-    columns = [
-        sa.type_coerce(column, sa.String).label(column.name) if column.name in _TIMES else column
-        for column in LEDGER.c
-        if column.name != "id"
-    ]
-    statement = sa.select(*columns).order_by(LEDGER.c.started_at.desc(), LEDGER.c.id.desc())
-    if table is not None:
-        statement = statement.where(LEDGER.c.table_name == table)
-    rows = connection.execute(statement.limit(limit)).mappings()
-    return [
-        {name: _shown(stored, is_time=name in _TIMES) for name, stored in row.items()}
-        for row in rows
-    ]
+def _stored(instant: int) -> dt.datetime:
+    return instants.to_datetime(instant).replace(tzinfo=None)
 
 
 def _shown(stored: object, *, is_time: bool) -> object:
@@ -132,19 +144,6 @@ def _shown(stored: object, *, is_time: bool) -> object:
     if not is_time:
         return stored
     if isinstance(stored, dt.datetime):
-        return instants.render(instants.of_datetime(_aware(stored)))
+        return instants.render(instants.of_datetime(stored.replace(tzinfo=dt.UTC)))
     instant = instants.read_instant(stored, dt.UTC) if isinstance(stored, str) else None
     return stored if instant is None else instants.render(instant)
-
-
-def _stored(record: Record) -> Mapping[str, object]:
-    times = {"started_at": _naive(record.started_at), "cutoff": _naive(record.cutoff)}
-    return {**vars(record), **times}
-
-
-def _naive(moment: dt.datetime) -> dt.datetime:
-    return moment.astimezone(dt.UTC).replace(tzinfo=None)
-
-
-def _aware(moment: dt.datetime) -> dt.datetime:
-    return moment.replace(tzinfo=dt.UTC)

@@ -3,7 +3,8 @@
 import contextlib
 import math
 import threading
-from typing import Any, Callable, Optional, Self, TextIO
+from collections.abc import Callable
+from typing import Any, Self, TextIO
 
 import typer
 
@@ -18,14 +19,14 @@ class ShownProgress(Progress):
     """Tells systemd, and draws a bar where a person looks on; to be closed before the outcome."""
 
     def __init__(
-        self, rows: str, started: Callable[[], None], notifier: Notifier, stream: Optional[TextIO]
+        self, rows: str, started: Callable[[], None], notifier: Notifier, stream: TextIO | None
     ) -> None:
         """Show ``rows``, a description of them; ``stream`` is None where nobody looks on."""
         self._rows = rows
         self._started = started
         self._notifier = notifier
         self._stream = stream
-        self._clock: Optional[_Clock] = None
+        self._clock: _Clock | None = None
         self._bar: Any = None
         self._shown = 0
         self._open = contextlib.ExitStack()
@@ -38,14 +39,12 @@ class ShownProgress(Progress):
         self._open.close()
 
     def started(self, seconds: float) -> None:
-        """See ``Progress.started``."""
         self._notifier.status(f"Deleting {self._rows}")
         self._started()
         if self._stream is not None:
             self._clock = _Clock(seconds, self._stream)
 
     def advance(self, done: int, total: int) -> None:
-        """See ``Progress.advance``."""
         self._notifier.status(f"Deleting {self._rows}: {done} of {total} are done")
         self._stop_clock()
         if self._stream is None:

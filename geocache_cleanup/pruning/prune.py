@@ -2,18 +2,14 @@
 
 import contextlib
 import dataclasses
-import socket
-from typing import Optional
 
-from sqlalchemy.engine import Connection
-
-from geocache_cleanup import __version__
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.base import Backend, Target, count_rows
+from geocache_cleanup.engines.base import Engine
+from geocache_cleanup.engines.table import Table
 from geocache_cleanup.errors import CleanupError, DataError, DeadlineError
-from geocache_cleanup.pruning import ledger
-from geocache_cleanup.pruning.job import Job, Result
-from geocache_cleanup.times import instants
+from geocache_cleanup.pruning.job import Job
+from geocache_cleanup.pruning.ledger import Ledger
+from geocache_cleanup.result import Result
 
 # The run is late already.
 _SECONDS_TO_COUNT = 0.7
@@ -35,38 +31,34 @@ class Progress:
 SILENT = Progress()
 
 
-def prune(backend: Backend, job: Job, deadline: Deadline, progress: Progress = SILENT) -> Result:
+def prune(engine: Engine, job: Job, deadline: Deadline, progress: Progress = SILENT) -> Result:
     """Delete the stale rows, all or none of them, or count them with ``dry_run``.
 
     Raise CleanupError if anything stops the run, Interrupted after a signal; the database is
     then as it was.
     """
-    target = None
+    table = None
     try:
-        with job.at_table(backend, write=not job.dry_run) as (connection, target):
+        with job.at_table(engine, write=not job.dry_run) as table:
             progress.started(deadline.remaining)
-            result = _delete_and_record(backend, connection, target, job, deadline)
+            result = _delete_and_record(table, job, deadline)
             # Past this point the run is committed, whatever arrives.
             deadline.check()
     except DeadlineError as error:
         # Either it never came to delete anything, or a part of it is done.
-        if target is None or job.dry_run or not target.atomic:
+        if table is None or job.dry_run or not table.atomic:
             raise
-        raise _too_slow(backend, job, deadline, error) from None
+        raise _too_slow(engine, job, deadline, error) from None
     return dataclasses.replace(result, duration_seconds=round(deadline.elapsed, 3))
 
 
-def _too_slow(
-    backend: Backend, job: Job, deadline: Deadline, error: DeadlineError
-) -> DeadlineError:
+def _too_slow(engine: Engine, job: Job, deadline: Deadline, error: DeadlineError) -> DeadlineError:
     """Say how much there is to do, unless that takes long as well."""
     deadline.extend(_SECONDS_TO_COUNT)
     stale = "more stale rows than can be counted quickly"
     with contextlib.suppress(CleanupError):
-        with job.at_table(backend, write=False) as (connection, target):
-            counted = _delete_all(
-                backend, connection, target, dataclasses.replace(job, dry_run=True)
-            )
+        with job.at_table(engine, write=False) as table:
+            counted = _delete_all(table, dataclasses.replace(job, dry_run=True))
         stale = f"{counted.deleted} stale rows"
     return DeadlineError(
         f"{error.reason}: there are {stale}; nothing was deleted",
@@ -75,69 +67,66 @@ def _too_slow(
     )
 
 
-class _Rollback(Exception):  # noqa: N818 - it ends a rehearsal, nothing is wrong
+class _Rollback(Exception):  # noqa: N818 - it ends a trial, nothing is wrong
     """Raised to roll a transaction back."""
 
 
-def try_delete(backend: Backend, job: Job) -> None:
+def try_delete(engine: Engine, job: Job) -> None:
     """Delete the stale rows and undo it: only doing shows what triggers and foreign keys refuse.
 
     Raise CleanupError if they would stop a run.
     """
-    with contextlib.suppress(_Rollback), job.at_table(backend, write=True) as (connection, target):
-        _delete_guarded(backend, connection, target, dataclasses.replace(job, dry_run=False))
-        backend.check_deferred_constraints(connection)
+    with contextlib.suppress(_Rollback), job.at_table(engine, write=True) as table:
+        _delete_guarded(table, dataclasses.replace(job, dry_run=False))
+        engine.check_deferred_constraints(table.connection)
         raise _Rollback
 
 
-def _delete_and_record(
-    backend: Backend, connection: Connection, target: Target, job: Job, deadline: Deadline
-) -> Result:
-    pages = backend.spare_pages(connection)
-    result = _delete_guarded(backend, connection, target, job)
+def _delete_and_record(table: Table, job: Job, deadline: Deadline) -> Result:
+    engine, connection = table.engine, table.connection
+    pages = engine.spare_pages(connection)
+    result = _delete_guarded(table, job)
     if job.dry_run:
         return result
     result = dataclasses.replace(
         result,
         duration_seconds=round(deadline.elapsed, 3),
-        freed_pages=freed(pages, backend.spare_pages(connection)),
+        freed_pages=freed(pages, engine.spare_pages(connection)),
     )
-    if ledger.exists(connection):
-        ledger.write(connection, record(job, result))
+    if ledger := Ledger.find(engine, connection):
+        ledger.write(job, result)
     return result
 
 
-def freed(before: Optional[int], after: Optional[int]) -> Optional[int]:
+def freed(before: int | None, after: int | None) -> int | None:
     """Return the pages freed between two looks at the spare ones; others may have used some."""
     return None if before is None or after is None else max(0, after - before)
 
 
-def _delete_guarded(backend: Backend, connection: Connection, target: Target, job: Job) -> Result:
+def _delete_guarded(table: Table, job: Job) -> Result:
     if job.max_delete_percent == 100:
-        return _delete_all(backend, connection, target, job)
-    total = count_rows(connection, target, None)
-    result = _delete_all(backend, connection, target, job)
+        return _delete_all(table, job)
+    total = table.count()
+    result = _delete_all(table, job)
     # Cascades and triggers may have taken more rows of the table than were stale.
-    gone = total - count_rows(connection, target, None)
+    gone = total - table.count()
     check_share(max(result.deleted, gone), total, job.max_delete_percent)
     return result
 
 
-def _delete_all(backend: Backend, connection: Connection, target: Target, job: Job) -> Result:
+def _delete_all(table: Table, job: Job) -> Result:
     deleted = unreadable = 0
-    for search in backend.stale_conditions(connection, target, job.cutoff, job.now, job.time_zone):
-        if search.stale is not None and job.dry_run:
-            deleted += count_rows(connection, target, search.stale)
-        elif search.stale is not None:
-            deleted += connection.execute(backend.delete_statement(target, search.stale)).rowcount
-        # Counted afterwards, when the stale rows are out of the way; see MySQL.searches.
-        if search.unreadable is not None:
-            unreadable += count_rows(connection, target, search.unreadable)
+    for part in table.stale_conditions(job.cutoff, job.now, job.time_zone):
+        if part.stale is not None:
+            deleted += table.count(part.stale) if job.dry_run else table.delete(part.stale)
+        # Counted afterwards, when the stale rows are out of the way; see the table of MySQL.
+        if part.unreadable is not None:
+            unreadable += table.count(part.unreadable)
     return Result(
         deleted=deleted,
         unreadable=unreadable,
         batches=0 if job.dry_run else 1,
-        atomic=target.atomic,
+        atomic=table.atomic,
     )
 
 
@@ -150,21 +139,3 @@ def check_share(deleted: int, total: int, percent: int) -> None:
             "look at the system clock and at geocache-cleanup check; if it is right, raise the "
             "limit for one run",
         )
-
-
-def record(job: Job, result: Result) -> ledger.Record:
-    """Return what the ledger keeps of a run."""
-    return ledger.Record(
-        run_id=job.run_id,
-        started_at=instants.to_datetime(job.now),
-        duration_seconds=result.duration_seconds,
-        table_name=job.table,
-        time_column=job.time_column,
-        cutoff=instants.to_datetime(job.cutoff),
-        retention_days=job.retention_days,
-        deleted=result.deleted,
-        unreadable=result.unreadable,
-        batches=result.batches,
-        host=socket.gethostname(),
-        version=__version__,
-    )

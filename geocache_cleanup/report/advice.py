@@ -1,88 +1,115 @@
 """What an admin should look at, in the order of its weight, each with a remedy."""
 
-from typing import Callable, Iterator, Sequence
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from geocache_cleanup.report.advice_runs import of_ledger, of_lock, of_timers
-from geocache_cleanup.report.finding import MIGRATE, Advice, AdviceContext, Document
+from geocache_cleanup.engines.connection_info import ConnectionInfo
+from geocache_cleanup.report.document import CheckDocument, LedgerReport
+from geocache_cleanup.report.preview import RunEstimate, TableReport
+from geocache_cleanup.report.statistics import Counts
 from geocache_cleanup.systemd import service_settings
+from geocache_cleanup.systemd.timers import Timers
+
+_MIGRATE = "run geocache-cleanup migrate with these settings, as the owner of the table"
+_LATE_DAYS = 2
+_LONG_SECONDS = 5
 
 
-def advise(document: Document, around: AdviceContext) -> Sequence[Advice]:
+@dataclass(frozen=True)
+class Advice:
+    """Something that is not as it should be, and what to do about it."""
+
+    finding: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class AdviceContext:
+    """What the document does not say: ``timeout`` is in seconds.
+
+    ``has_secret_in_view``: the URL holds a password that others on the host can read.
+    ``ignores_service``: the settings of the service were not those of this command.
+    """
+
+    has_secret_in_view: bool
+    ignores_service: bool
+    timeout: float
+    is_root: bool
+
+
+def advise(document: CheckDocument, context: AdviceContext) -> Sequence[Advice]:
     """Return all that is to be said of a document; parts that it lacks are passed over."""
-    found = list(_of_settings(document, around))
-    parts: Sequence[tuple[str, Callable[[Document], Iterator[Advice]]]] = (
-        ("connection", lambda part: _of_connection(part, around)),
-        ("table", lambda part: _of_table(part, document)),
-        ("lock", lambda part: of_lock(part, around)),
-        ("ledger", of_ledger),
-        ("timers", of_timers),
-    )
-    for name, look in parts:
-        if name in document:
-            found += look(document[name])
-    return found
+    found = list(_of_settings(document, context))
+    if document.connection:
+        found += _of_connection(document.connection, context)
+    if document.table:
+        found += _of_table(document.table, document)
+    if document.lock:
+        found += _of_estimate(document.lock, context)
+    if document.ledger:
+        found += _of_ledger(document.ledger)
+    return [*found, *_of_timers(document.timers)]
 
 
-def _of_settings(document: Document, around: AdviceContext) -> Iterator[Advice]:
-    settings = {row["option"]: row for row in document["settings"]}
-    if around.ignores_service:
+def _of_settings(document: CheckDocument, context: AdviceContext) -> Iterator[Advice]:
+    if context.ignores_service:
         yield Advice(service_settings.NOT_GIVEN, service_settings.REMEDY)
-    elif "connection" not in document and "problem" not in document:
+    elif document.connection is None and document.problem is None:
         yield Advice(
             "no database is configured yet",
             f"set GEOCACHE_CLEANUP_DATABASE_URL in {service_settings.SETTINGS_FILE}",
         )
-    if around.has_secret_in_view:
+    if context.has_secret_in_view:
         yield Advice(
             "the URL holds a password that others on this host can read",
             "hand it over as the credential geocache-cleanup.database-url, mode 0600",
         )
-    before = settings.get("--before", {"value": None})
-    if before["value"] not in {None, "now"} and before["source"] == "environment":
+    before = document.setting("--before")
+    if before and before.value not in {None, "now"} and before.source == "environment":
         yield Advice(
             "--before is a fixed moment: run after run will delete nothing more",
             "set --retention-days instead, or --before=now for expiry times",
         )
-    path = settings.get("--metrics-file", {"value": None})["value"]
-    if path is not None and not path.endswith(".prom"):
+    path = document.setting("--metrics-file")
+    if path and path.value is not None and not path.value.endswith(".prom"):
         yield Advice(
             "the name of the metrics file does not end in .prom",
             "rename it: the node exporter reads no other files",
         )
 
 
-def _of_connection(connection: Document, around: AdviceContext) -> Iterator[Advice]:
-    owner = connection["file_owner"]
-    if owner is None or owner == connection["user"]:
+def _of_connection(connection: ConnectionInfo, context: AdviceContext) -> Iterator[Advice]:
+    owner, user = connection.file_owner, connection.user
+    if owner is None or owner == user:
         return
-    if around.is_root:
+    if context.is_root:
         yield Advice(
             f"the file belongs to {owner}, and root may do anything: this proves nothing of what "
             "the service may do",
             f"check as {owner}: runuser -u {owner} -- geocache-cleanup check",
         )
     else:
-        user, file = connection["user"], connection["file"]
         yield Advice(
             f"the file belongs to {owner}, this is {user}: files that SQLite makes "
             "beside it would be in the way of the application",
-            f"if no application needs it to be root's, chown {user}: {file}"
+            f"if no application needs it to be root's, chown {user}: {connection.file}"
             if owner == "root"
             else f"run as {owner}: set User= and Group= in a drop-in, as other-sqlite.conf does",
         )
 
 
-def _of_table(table: Document, document: Document) -> Iterator[Advice]:
-    column = table["time_column"]
-    if table["index"] is None:
-        yield Advice(f"no index leads with {column}: each run reads the whole table", MIGRATE)
-    if not table["atomic"]:
+def _of_table(table: TableReport, document: CheckDocument) -> Iterator[Advice]:
+    column = table.time_column
+    if table.index is None:
+        yield Advice(f"no index leads with {column}: each run reads the whole table", _MIGRATE)
+    if not table.atomic:
         yield Advice(
             "the table's engine has no transactions: a run that is stopped leaves a part done",
             "ALTER TABLE ... ENGINE=InnoDB",
         )
-    if "rows" in table:
-        yield from _of_times(table, document)
+    if document.statistics:
+        yield from _of_times(document.statistics, column, document)
     else:
         yield Advice(
             "the table is too large to be read in half of --timeout: its times are not shown",
@@ -90,40 +117,107 @@ def _of_table(table: Document, document: Document) -> Iterator[Advice]:
         )
 
 
-def _of_times(table: Document, document: Document) -> Iterator[Advice]:
-    rows, column = table["rows"], table["time_column"]
-    if rows and table["unreadable"] + table["nulls"] == rows:
+def _of_times(counts: Counts, column: str, document: CheckDocument) -> Iterator[Advice]:
+    if counts.rows and counts.unreadable + counts.nulls == counts.rows:
         yield Advice(
             f"no value of {column} can be read as a time: nothing will ever be deleted",
             "set --time-column to the column that holds the time; see the examples above",
         )
         return
-    if table["unreadable"]:
+    if counts.unreadable:
         yield Advice(
-            f"values of {column} that cannot be read: {table['unreadable']}; such rows stay",
+            f"values of {column} that cannot be read: {counts.unreadable}; such rows stay",
             "see the examples above; correct what writes them, and delete or correct the rows",
         )
-    if table["nulls"]:
+    if counts.nulls:
         yield Advice(
-            f"rows without a time in {column}: {table['nulls']}; such rows stay",
+            f"rows without a time in {column}: {counts.nulls}; such rows stay",
             f"give them one, or delete those WHERE {column} IS NULL",
         )
-    yield from _of_share(table, document)
+    yield from _of_share(counts, document)
 
 
-def _of_share(table: Document, document: Document) -> Iterator[Advice]:
+def _of_share(counts: Counts, document: CheckDocument) -> Iterator[Advice]:
     # An expiry time lies ahead by its nature.
-    if table["future"] and document["retention_days"] is not None:
+    if counts.future and document.retention_days is not None:
         yield Advice(
-            f"rows ahead of this host's clock: {table['future']}; they stay too long",
+            f"rows ahead of this host's clock: {counts.future}; they stay too long",
             "see timedatectl here and on the hosts that write; set --time-zone if stored times "
             "are local; use --before=now if they are expiry times",
         )
-    stale = document.get("would_delete", 0)
-    limit = {row["option"]: row["value"] for row in document["settings"]}["--max-delete-percent"]
-    if stale * 2 > table["rows"] and limit == "100":
+    stale, limit = document.would_delete or 0, document.setting("--max-delete-percent")
+    if stale * 2 > counts.rows and limit and limit.value == "100":
         yield Advice(
-            f"a run would delete {stale} of {table['rows']} rows, more than half of the table",
+            f"a run would delete {stale} of {counts.rows} rows, more than half of the table",
             "if this is not a first run, look at the clock and at the cutoff, and whether the "
             "database is an old backup; --max-delete-percent=50 would stop such a run",
         )
+
+
+def _of_estimate(lock: RunEstimate, context: AdviceContext) -> Iterator[Advice]:
+    batches = "set --batch-seconds=1, which deletes in a series of short transactions"
+    is_whole = lock.seconds == lock.run_seconds
+    if is_whole and lock.seconds > context.timeout:
+        yield Advice(
+            f"a run may take {lock.seconds:.0f} seconds, and --timeout stops it after "
+            f"{context.timeout:g}: it would delete nothing, each time",
+            f"raise --timeout, or {batches}, or prune in steps, --retention-days=365 first",
+        )
+    elif lock.seconds > _LONG_SECONDS:
+        yield Advice(
+            f"the write lock may be held for {lock.seconds:.0f} seconds: the application "
+            "cannot write for so long",
+            f"{batches}, or prune in steps, --retention-days=365 first",
+        )
+
+
+def _of_ledger(ledger: LedgerReport) -> Iterator[Advice]:
+    if not ledger.exists:
+        yield Advice("no ledger is to be seen: past runs are in the journal only", _MIGRATE)
+        return
+    last = ledger.last_run
+    start = "systemctl start geocache-cleanup.service, then journalctl -u geocache-cleanup -x"
+    if last is None:
+        yield Advice("no run of this table has ever succeeded, by the ledger", start)
+        return
+    days = _days_since(str(last["started_at"]))
+    if days is not None and days > _LATE_DAYS:
+        yield Advice(
+            f"the last run that succeeded was {days:.0f} days ago",
+            "see journalctl -u geocache-cleanup -p warning, and the timer above",
+        )
+    if days is not None and days < 0:
+        yield Advice(
+            f"the last run is recorded at {last['started_at']}, which is ahead of the clock",
+            "see timedatectl, here and on the host of that run",
+        )
+
+
+def _days_since(moment: str) -> float | None:
+    try:
+        passed = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(moment)
+    except (ValueError, TypeError):  # the ledger holds what is no time
+        return None
+    return passed / dt.timedelta(days=1)
+
+
+def _of_timers(timers: Timers) -> Iterator[Advice]:
+    # Whoever has instances only has no need of the other timer.
+    is_any_active = any(unit.active == "active" for unit in timers.units)
+    for unit in timers.units:
+        is_enabled = unit.enabled.startswith("enabled")
+        if is_enabled and unit.active != "active":
+            yield Advice(
+                f"{unit.unit} is enabled but {unit.active}: it does not fire before the next boot",
+                f"systemctl start {unit.unit}; see systemctl status {unit.unit}",
+            )
+        elif not is_enabled and unit.active == "active":
+            yield Advice(
+                f"{unit.unit} is active but {unit.enabled}: it ends with the next boot",
+                f"systemctl enable {unit.unit}",
+            )
+        elif not is_enabled and not is_any_active:
+            yield Advice(
+                f"{unit.unit} is {unit.enabled}: nothing starts the job",
+                f"systemctl enable --now {unit.unit}",
+            )

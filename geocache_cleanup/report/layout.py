@@ -1,14 +1,9 @@
-"""Text for people, in 80 columns: plain characters, nothing said by colour or position alone.
-
-These take the same documents that ``--json`` prints, so that both always agree.
-"""
+"""Text for people, in 80 columns: plain characters, nothing said by colour or position alone."""
 
 import textwrap
-from typing import Any, Mapping, Sequence
+from collections.abc import Sequence
 
 from geocache_cleanup.log import printable
-
-Document = Mapping[str, Any]
 
 WIDTH = 80
 _LEAST = 20
@@ -62,38 +57,6 @@ def wrap(text: str, indent: int, hanging: int = 0) -> str:
         subsequent_indent=" " * (indent + hanging),
         break_on_hyphens=False,
     )
-
-
-def history(runs: Sequence[Document]) -> str:
-    """Render past runs, newest first; their table and host are said where they change."""
-    if not runs:
-        return "There is no run in the ledger."
-    head = ("started (UTC)", "seconds", "deleted", "unreadable", "days", "cutoff (UTC)")
-    lines = aligned([head, *map(_run, runs)])
-    found, last = [lines[0]], ""
-    for run, line in zip(runs, lines[1:], strict=True):
-        if (place := _place(run)) != last:
-            found.append(wrap(place, 0))
-        last = place
-        found.append(line)
-    return "\n".join(found)
-
-
-def _run(run: Document) -> Sequence[object]:
-    seconds = run["duration_seconds"]
-    return (
-        moment(run["started_at"]),
-        f"{seconds:.1f}" if isinstance(seconds, float) else seconds,
-        run["deleted"],
-        run["unreadable"],
-        # Without a retention the cutoff was given itself.
-        "-" if run["retention_days"] is None else run["retention_days"],
-        moment(run["cutoff"]),
-    )
-
-
-def _place(run: Document) -> str:
-    return f"{run['table_name']}, by {run['time_column']}, on {run['host']}:"
 
 
 def moment(text: object) -> str:

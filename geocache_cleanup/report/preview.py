@@ -1,14 +1,17 @@
 """A look at the database that changes nothing: its table, and what a run would do to it."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.base import Backend
-from geocache_cleanup.pruning import ledger, prune
-from geocache_cleanup.pruning.job import Job, Result
+from geocache_cleanup.engines.base import Engine
+from geocache_cleanup.pruning import prune
+from geocache_cleanup.pruning.job import Job
+from geocache_cleanup.pruning.ledger import Ledger
 from geocache_cleanup.report.statistics import Counts, TimeStatistics
+from geocache_cleanup.result import Result
 
 # Where no past run tells: SQLite took 4.5 seconds for 300,000 indexed rows of a million, on a
 # machine of two cores that was busy with other things.
@@ -21,14 +24,14 @@ _LEAST_SECONDS = 0.001
 
 @dataclass(frozen=True)
 class TableReport:
-    """What the table is; what it holds is in ``report.tally.Counts``."""
+    """What the table is; what it holds is in ``statistics.Counts``."""
 
     table: str
     time_column: str
     time_column_type: str
     columns: Sequence[str]
     key: Sequence[str]
-    index: Optional[str]
+    index: str | None
     atomic: bool
 
 
@@ -56,43 +59,42 @@ class Preview:
     seconds: float
 
 
-def describe(backend: Backend, job: Job) -> TableReport:
+def describe(engine: Engine, job: Job) -> TableReport:
     """Look the table up; raise CleanupError if that cannot be done."""
-    with job.at_table(backend, write=False) as (_, target):
-        pass
-    return TableReport(
-        table=target.name,
-        time_column=target.column_name,
-        time_column_type=target.column_type,
-        columns=target.columns,
-        key=target.key,
-        index=target.index,
-        atomic=target.atomic,
-    )
+    with job.at_table(engine, write=False) as table:
+        return TableReport(
+            table=table.name,
+            time_column=table.column_name,
+            time_column_type=table.column_type,
+            columns=table.columns,
+            key=table.key,
+            index=table.index,
+            atomic=table.atomic,
+        )
 
 
-def count(backend: Backend, job: Job) -> Counts:
+def count(engine: Engine, job: Job) -> Counts:
     """Read every stored time of the table; raise CleanupError if that cannot be done."""
-    with job.at_table(backend, write=False) as (connection, target):
-        native = target.column_type if target.native else None
-        tally = TimeStatistics(job.now, job.cutoff, job.time_zone, native)
-        for value, rows in backend.stored_times(connection, target):
-            tally.add(value, rows)
-    return tally.counts()
+    with job.at_table(engine, write=False) as table:
+        native = table.column_type if table.native else None
+        statistics = TimeStatistics(job.now, job.cutoff, job.time_zone, native)
+        for value, rows in table.stored_times():
+            statistics.add(value, rows)
+    return statistics.counts()
 
 
-def preview(backend: Backend, job: Job, deadline: Deadline) -> Preview:
+def preview(engine: Engine, job: Job, deadline: Deadline) -> Preview:
     """Count what a run would delete; raise CleanupError for anything that would stop it."""
-    with job.at_table(backend, write=True) as (connection, target):
-        backend.check_writable(connection, target)
-        if ledger.exists(connection):
-            ledger.check_writable(connection)
-        guarded = backend.may_cascade(connection, target)
+    with job.at_table(engine, write=True) as table:
+        table.check_writable()
+        if ledger := Ledger.find(engine, table.connection):
+            ledger.check_writable()
+        may_cascade = table.may_cascade()
     began = time.monotonic()
-    result = prune.prune(backend, job, deadline)
+    result = prune.prune(engine, job, deadline)
     seconds = time.monotonic() - began
-    if guarded and result.deleted:
-        prune.try_delete(backend, job)
+    if may_cascade and result.deleted:
+        prune.try_delete(engine, job)
     return Preview(result, seconds)
 
 

@@ -2,12 +2,12 @@
 
 import bisect
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional, Sequence, Union
 
 from geocache_cleanup.times import instants
 
-Days = Union[int, float, None]
+Days = int | float | None
 
 # Bounds of the age groups, in days; the cutoff is one more of them.
 _AGES = (1, 7, 30, 60, 90, 180, 365)
@@ -66,9 +66,7 @@ class TimeStatistics:
     ``native`` names the type of a column whose values have one format, that of the server.
     """
 
-    def __init__(
-        self, now: int, cutoff: int, zone: dt.tzinfo, native: Optional[str] = None
-    ) -> None:
+    def __init__(self, now: int, cutoff: int, zone: dt.tzinfo, native: str | None = None) -> None:
         self._now, self._cutoff, self._zone, self._native = now, cutoff, zone, native
         # For expiry times the cutoff is now, and one bound there is enough.
         self._future = cutoff if now <= cutoff <= now + _AHEAD else now + _AHEAD
@@ -123,7 +121,7 @@ class TimeStatistics:
             )
         ]
 
-    def _age(self, bound: int) -> Union[int, float]:
+    def _age(self, bound: int) -> int | float:
         """Return the age in days, whole where it is; the minute ahead counts as none."""
         if bound == self._future:
             return 0

@@ -5,9 +5,9 @@ import dataclasses
 import io
 import math
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Mapping, Optional, Sequence
 
 from alembic.config import Config
 from sqlalchemy.engine import URL, Connection
@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, Connection
 from alembic import command
 from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.urls import files_of, open_backend, parse_url, shown_url
+from geocache_cleanup.engines.urls import engine_class, open_engine, parse_url, shown_url
 from geocache_cleanup.errors import ConfigError
 
 VERSION_TABLE = "geocache_cleanup_alembic_version"
@@ -33,7 +33,7 @@ class TableNames:
     has_schemas: bool = False
 
     @property
-    def schema(self) -> Optional[str]:
+    def schema(self) -> str | None:
         """The schema, None for the one that the database looks in first."""
         return (self.table.rpartition(".")[0] or None) if self.has_schemas else None
 
@@ -49,17 +49,17 @@ def upgrade(url: URL, names: TableNames, deadline: Deadline) -> Sequence[str]:
     SQLite does it in one transaction, and a file that does not exist is created. Servers do
     it step by step. Raise CleanupError if it cannot be done.
     """
-    backend = open_backend(url, deadline, create=True)
-    files = files_of(url)
+    engine = open_engine(url, deadline, create=True)
+    files = engine.files_of(url)
     is_new = bool(files) and not any(map(os.path.lexists, files))
-    with backend.connect_to_migrate() as connection:
+    with engine.connect_to_migrate() as connection:
         config = configure(url, names)
-        config.attributes.update(connection=connection, backend=backend)
+        config.attributes.update(connection=connection, engine=engine)
         # Every revision looks before it acts. Running all of them again is what gives a second
         # table in the same database its index, and brings back an index that was dropped.
         command.stamp(config, "base")
         command.upgrade(config, "head")
-        backend.inspect_table(connection, names.table, names.time_column)
+        engine.table(connection, names.table, names.time_column)
     done: list[str] = config.attributes["done"]
     if is_new:
         done.insert(0, f"created the database {shown_url(url)}")
@@ -79,13 +79,15 @@ def configure(url: URL, names: TableNames) -> Config:
     config = Config()
     # A "%" in the path would be taken for an interpolation.
     config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
-    names = _as_named_in(url, names)
-    config.attributes.update(names=names, dialect=url.get_backend_name(), done=[])
+    config.attributes.update(_attributes(url, names))
     return config
 
 
-def _as_named_in(url: URL, names: TableNames) -> TableNames:
-    return dataclasses.replace(names, has_schemas=url.get_backend_name() != "sqlite")
+def _attributes(url: URL, names: TableNames) -> dict[str, object]:
+    engine = engine_class(url)
+    names = dataclasses.replace(names, has_schemas=engine.has_schemas)
+    dialect = url.get_backend_name()
+    return {"names": names, "engine_class": engine, "dialect": dialect, "done": []}
 
 
 def scripts() -> Path:
@@ -107,17 +109,16 @@ def configure_from_x_arguments(config: Config, arguments: Mapping[str, str]) -> 
         arguments.get("table", str(SETTINGS["table"].default)),
         arguments.get("time-column", str(SETTINGS["time_column"].default)),
     )
-    names = _as_named_in(url, names)
-    config.attributes.update(names=names, dialect=url.get_backend_name(), done=[], url=url)
+    config.attributes.update(_attributes(url, names), url=url)
 
 
 @contextlib.contextmanager
-def connected(config: Config) -> Iterator[Optional[Connection]]:
+def connected(config: Config) -> Iterator[Connection | None]:
     """Yield the connection to migrate, None where the SQL is only printed."""
     if "url" not in config.attributes:
         yield config.attributes.get("connection")
         return
-    backend = open_backend(config.attributes["url"], Deadline(math.inf), create=True)
-    config.attributes["backend"] = backend
-    with backend.connect_to_migrate() as connection:
+    engine = open_engine(config.attributes["url"], Deadline(math.inf), create=True)
+    config.attributes["engine"] = engine
+    with engine.connect_to_migrate() as connection:
         yield connection

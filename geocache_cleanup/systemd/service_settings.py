@@ -1,7 +1,7 @@
 """The settings of the service, which a command typed in a shell is not given."""
 
 import re
-from typing import Mapping
+from collections.abc import Mapping
 
 from geocache_cleanup.config.loader import RawSetting
 

@@ -3,8 +3,8 @@
 import datetime as dt
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional, Sequence
 
 from geocache_cleanup.times import instants
 
@@ -28,8 +28,8 @@ class Timer:
     unit: str
     enabled: str
     active: str
-    next: Optional[str]
-    last: Optional[str]
+    next: str | None
+    last: str | None
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Timers:
     """All of them, or why they are not known."""
 
     units: Sequence[Timer] = ()
-    unknown: Optional[str] = None
+    unknown: str | None = None
 
 
 def look() -> Timers:
@@ -67,7 +67,7 @@ def look() -> Timers:
     return Timers(timers, None if timers else f"there is no {_UNITS[0]}")
 
 
-def _parse(block: str) -> Optional[Timer]:
+def _parse(block: str) -> Timer | None:
     lines = [line.partition("=") for line in block.splitlines()]
     found = {name: value for name, _, value in lines}
     if found.get("LoadState") in {None, "not-found"}:
@@ -81,7 +81,7 @@ def _parse(block: str) -> Optional[Timer]:
     )
 
 
-def _moment(text: str) -> Optional[str]:
+def _moment(text: str) -> str | None:
     """Return a time of systemd's as RFC 3339; as it is, should systemd write it otherwise."""
     if text in {"", "0", "n/a"}:
         return None

@@ -8,7 +8,6 @@ import datetime as dt
 import decimal
 import math
 import re
-from typing import Optional, Union
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -34,10 +33,10 @@ _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 _MOST = 10**30
 _FLOOR = decimal.Context(prec=60, rounding=decimal.ROUND_FLOOR)
 
-Stored = Union[None, int, float, str, bytes]
+Stored = None | int | float | str | bytes
 
 
-def read_instant(value: object, zone: dt.tzinfo) -> Optional[int]:
+def read_instant(value: object, zone: dt.tzinfo) -> int | None:
     """Return the instant a stored value names, or None where it names none.
 
     ``zone`` is that of text without a zone; a time that occurs twice when the clocks go
@@ -51,7 +50,7 @@ def read_instant(value: object, zone: dt.tzinfo) -> Optional[int]:
     return None
 
 
-def name_format(value: object, instant: Optional[int]) -> str:
+def name_format(value: object, instant: int | None) -> str:
     """Name the format of a stored value of which the instant is known, None if it has none."""
     if value is None:
         return "NULL"
@@ -87,7 +86,7 @@ def has_zone(text: str) -> bool:
     return match is not None and (match[8] is not None or match[4] is None)
 
 
-def _read_number(value: Union[int, decimal.Decimal]) -> Optional[int]:
+def _read_number(value: int | decimal.Decimal) -> int | None:
     if value <= 0:
         return None
     value = min(value, _MOST)
@@ -97,7 +96,7 @@ def _read_number(value: Union[int, decimal.Decimal]) -> Optional[int]:
     return int(_FLOOR.divide(_FLOOR.multiply(value, SECOND), per_second))
 
 
-def _number(value: Union[float, str]) -> Union[int, decimal.Decimal, None]:
+def _number(value: float | str) -> int | decimal.Decimal | None:
     """Return a number exactly as it is written: binary fractions would round over a cutoff."""
     if isinstance(value, int):
         return value
@@ -112,7 +111,7 @@ def _number(value: Union[float, str]) -> Union[int, decimal.Decimal, None]:
         return None
 
 
-def _read_text(text: str, zone: dt.tzinfo) -> Optional[int]:
+def _read_text(text: str, zone: dt.tzinfo) -> int | None:
     match = _TEXT.fullmatch(text)
     if match is None:
         number = _number(text)

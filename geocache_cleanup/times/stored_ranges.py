@@ -1,29 +1,27 @@
 """Where stale values can lie in the order of a column that mixes numbers and text.
 
 Comparing text of one shape with a cutoff of another deletes fresh rows, so the bounds here
-only narrow the search down: each span says how much its bounds alone decide. Bounds keep
+only narrow the search down: each range says how much its bounds alone decide. Bounds keep
 the column bare, so that an index on it is used, and leave out the fresh rows, so that the
 cost follows the stale ones.
 """
 
 import datetime as dt
 import enum
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator, Optional, Union
 
 from geocache_cleanup.times import instants
+from geocache_cleanup.times.number_windows import LEAST_FLOAT, stored_windows
 
 # Text that starts with a digit sorts below this, and no date or number starts otherwise.
 _AFTER_DIGITS = ":"
 _LAST_YEAR = 9999
 _MOST_GAPS = 100
-_INT64_MAX = 2**63 - 1
-_LEAST_NUMBER = math.ulp(0.0)
 
 
 class Verdict(enum.Enum):
-    """What the bounds of a span say of the values between them."""
+    """What the bounds of a range say of the values between them."""
 
     ALL_STALE = "every value is a stale time"
     DATES_STALE = "every value that starts with a date is stale, if it can be read"
@@ -35,24 +33,20 @@ class Verdict(enum.Enum):
 class Range:
     """Values from ``low`` (included) up to ``high`` (excluded); None is no bound."""
 
-    low: Union[int, float, str, None]
-    high: Union[int, float, str]
+    low: float | str | None
+    high: float | str
     verdict: Verdict
 
 
 def number_ranges(cutoff: int) -> Iterator[Range]:
-    """Yield the spans of numbers for a cutoff: one for each unit an epoch may count in."""
-    yield Range(None, _LEAST_NUMBER, Verdict.NONE_READABLE)
-    low: float = _LEAST_NUMBER
-    for limit, _, per_second in instants.EPOCH_UNITS:
-        high = min(_scaled(cutoff, per_second), limit)
-        if low < high:
-            yield Range(low, high, Verdict.ALL_STALE)
-        low = limit
+    """Yield the ranges of numbers for a cutoff."""
+    yield Range(None, LEAST_FLOAT, Verdict.NONE_READABLE)
+    for low, high in stored_windows(cutoff):
+        yield Range(low, high, Verdict.ALL_STALE)
 
 
 def text_ranges(cutoff: int, now: int) -> Iterator[Range]:
-    """Yield the spans of text for a cutoff; ``now`` bounds the years that are looked at one by one.
+    """Yield the ranges of text for a cutoff; up to ``now`` each year is looked at by itself.
 
     Dates sort by year, so the fresh ones are left out: what remains above the cutoff are the
     gaps between the years, where only text that is a number can be stale.
@@ -78,19 +72,11 @@ def _gaps(start: str, last_year: int) -> Iterator[Range]:
         yield Range(f"{this:04}-:", high, Verdict.NOTHING)
 
 
-def _scaled(instant: int, per_second: int) -> Union[int, float]:
-    """Return the instant in a unit, exactly where it is whole and fits the database's integers."""
-    scaled, rest = divmod(instant * per_second, instants.SECOND)
-    if rest or scaled > _INT64_MAX:
-        return instant * per_second / instants.SECOND
-    return scaled
-
-
 def _year(instant: int) -> int:
     return instants.to_datetime(instant).year
 
 
-def _date_text(instant: int, days: int) -> Optional[str]:
+def _date_text(instant: int, days: int) -> str | None:
     """Return the date some days off as text, or None outside the calendar."""
     try:
         return (instants.to_datetime(instant) + dt.timedelta(days=days)).date().isoformat()

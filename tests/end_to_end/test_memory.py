@@ -16,7 +16,7 @@ def test_memory_that_is_used_up(two_rows: Path, megabytes: int, status: int) -> 
         connection.execute(f"INSERT INTO geo_cache (ip, last_seen) VALUES ('large', {large})")
     limit = (
         "import resource, sqlalchemy.dialects.sqlite, geocache_cleanup.cli as cli\n"
-        "from geocache_cleanup.pruning import batches\n"
+        "from geocache_cleanup.commands import run\n"
         "from geocache_cleanup.engines.sqlite import engine\n"
         f"size = int(open('/proc/self/statm').read().split()[0]) * 4096 + {megabytes} * 2**20\n"
         "resource.setrlimit(resource.RLIMIT_AS, (size, size))"

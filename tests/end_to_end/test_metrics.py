@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from geocache_cleanup.metrics import file as metrics
+from geocache_cleanup.metrics import metrics_file
 from helpers import commands, processes, tables
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -49,7 +49,7 @@ def values(database: Path) -> dict[str, float]:
         assert family.type == "gauge"
         (sample,) = family.samples
         assert sample.labels == {"database": f"sqlite:///{database}", "table": "geo_cache"}
-        found[sample.name.removeprefix(metrics.PREFIX)] = sample.value
+        found[sample.name.removeprefix(metrics_file.PREFIX)] = sample.value
     return found
 
 
@@ -58,7 +58,7 @@ def test_after_a_success(database: Path) -> None:
     done = run(database, umask=0o077)
     assert done.returncode == 0, done.stderr
     found = values(database)
-    assert list(found) == list(metrics.HELP)
+    assert list(found) == list(metrics_file.HELP)
     assert time.time() - 60 < found["last_success_timestamp_seconds"] <= time.time()
     assert found["last_run_timestamp_seconds"] == found["last_success_timestamp_seconds"]
     assert (found["last_run_success"], found["last_run_exit_status"]) == (1, 0)
@@ -99,7 +99,7 @@ def test_a_failure_without_a_success_before(database: Path) -> None:
     assert run(database).returncode == 0
     assert run(database, "--table=other").returncode == 78
     text = database.with_name("geo.prom").read_text()
-    assert f"{metrics.PREFIX}last_success_timestamp_seconds{{" in text
+    assert f"{metrics_file.PREFIX}last_success_timestamp_seconds{{" in text
     assert 'table="other"} 0.0' in text
     assert "oldest" not in text
 
@@ -138,7 +138,7 @@ def test_a_path_of_any_bytes(tmp_path: Path) -> None:
     assert run(path).returncode == 0
     text = (tmp_path / "geo.prom").read_text()
     assert r"ge\\udcff\n.db" in text
-    assert len(list(text_string_to_metric_families(text))) == len(metrics.HELP)
+    assert len(list(text_string_to_metric_families(text))) == len(metrics_file.HELP)
 
 
 def refuse_directory(directory: Path) -> str:

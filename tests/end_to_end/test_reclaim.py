@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.urls import open_backend, parse_url
+from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import StorageError
 from helpers import commands, jobs, tables
 from helpers.commands import url
@@ -85,9 +85,9 @@ def test_the_file_goes_meanwhile(database: Path) -> None:
     holder = tables.hold(database, "IMMEDIATE", seconds=1)
     gone = threading.Timer(0.5, database.unlink)
     gone.start()
-    backend = open_backend(parse_url(f"sqlite:///{database}"), Deadline(60))
+    engine = open_engine(parse_url(f"sqlite:///{database}"), Deadline(60))
     with pytest.raises(StorageError):
-        backend.reclaim("geo_cache", "last_seen")
+        engine.reclaim("geo_cache", "last_seen")
     gone.join()
     holder.wait()
 

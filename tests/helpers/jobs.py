@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.urls import open_backend, parse_url
+from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.pruning import batches
-from geocache_cleanup.pruning.job import Job, Result
+from geocache_cleanup.pruning.job import Job
+from geocache_cleanup.result import Result
 from geocache_cleanup.times.instants import read_instant
 
 CUTOFF = "2026-06-03T12:00:00Z"
@@ -44,7 +45,7 @@ def run_here(path: Path, **changes: Any) -> Result:
     """Prune a SQLite file in this process."""
     deadline = Deadline(60)
     return batches.run(
-        open_backend(parse_url(f"sqlite:///{path}"), deadline), job(**changes), deadline
+        open_engine(parse_url(f"sqlite:///{path}"), deadline), job(**changes), deadline
     )
 
 

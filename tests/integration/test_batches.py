@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.base import connect
-from geocache_cleanup.engines.urls import open_backend, parse_url
+from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import ConfigError, DataError, DeadlineError
 from geocache_cleanup.pruning import batches, prune
-from geocache_cleanup.pruning.job import Result
+from geocache_cleanup.result import Result
 from helpers import commands, jobs, tables
 
 OLD, NEW = "2026-06-03T11:59:59Z", "2026-06-03T12:00:00Z"
@@ -135,9 +134,9 @@ class Meddler(prune.Progress):
 
 def run_beside(path: Path, statement: str, deadline: Deadline) -> Result:
     """Run in batches beside an application that executes a statement after the first."""
-    backend = open_backend(parse_url(f"sqlite:///{path}"), deadline)
+    engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
     job = jobs.job(batch_seconds=0.001)
-    return batches.run(backend, job, deadline, Meddler(path, statement))
+    return batches.run(engine, job, deadline, Meddler(path, statement))
 
 
 def test_a_row_refreshed_in_between_survives(tmp_path: Path) -> None:
@@ -161,6 +160,7 @@ def test_an_error_keeps_the_batches_before(tmp_path: Path) -> None:
         run_beside(path, trigger, Deadline(60))
     partial = caught.value.partial
     assert partial is not None
+    assert partial.remaining is not None
     assert 0 < partial.deleted < ROWS // 2
     assert partial.remaining == ROWS // 2 - partial.deleted
     assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS - partial.deleted]
@@ -225,11 +225,12 @@ def test_a_deadline_keeps_the_batches_before(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     fill(path, SHAPES["usual"])
     deadline = Deadline(60)
-    backend = open_backend(parse_url(f"sqlite:///{path}"), deadline)
+    engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
     with pytest.raises(DeadlineError) as caught:
-        batches.run(backend, jobs.job(batch_seconds=0.001), deadline, Alarm(deadline))
+        batches.run(engine, jobs.job(batch_seconds=0.001), deadline, Alarm(deadline))
     partial = caught.value.partial
     assert partial is not None
+    assert partial.remaining is not None
     assert (partial.batches, partial.deleted + partial.remaining) == (1, ROWS // 2)
     assert "goes on" in caught.value.hint
     assert jobs.run_here(path, batch_seconds=0.1).deleted == partial.remaining
@@ -262,8 +263,8 @@ def test_the_log_does_not_grow(tmp_path: Path) -> None:
     with tables.connected(path) as reader:
         reader.execute("SELECT count(*) FROM geo_cache").fetchone()
         deadline = Deadline(60)
-        backend = open_backend(parse_url(f"sqlite:///{path}"), deadline)
-        batches.run(backend, jobs.job(batch_seconds=1e-6), deadline, Measure())
+        engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
+        batches.run(engine, jobs.job(batch_seconds=1e-6), deadline, Measure())
     assert len(sizes) > 3
     # Without it the log would hold every page as often as a batch has changed it.
     assert max(sizes) <= path.stat().st_size
@@ -286,10 +287,10 @@ def test_a_statement_that_is_cut_short_is_already_rolling_back(tmp_path: Path) -
     path = tmp_path / "t.db"
     fill_slow(path)
     deadline = Deadline(1)
-    backend = open_backend(parse_url(f"sqlite:///{path}"), deadline)
+    engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
 
     def delete_all() -> None:
-        with connect(backend, write=True) as connection:
+        with engine.connect(write=True) as connection:
             assert not deadline.finishing
             try:
                 connection.exec_driver_sql("DELETE FROM geo_cache")
@@ -306,6 +307,6 @@ def test_a_single_transaction_that_is_too_slow_says_so(tmp_path: Path) -> None:
     fill_slow(path)
     deadline = Deadline(1)
     with pytest.raises(DeadlineError, match=f"there are {ROWS // 2} stale rows") as caught:
-        prune.prune(open_backend(parse_url(f"sqlite:///{path}"), deadline), jobs.job(), deadline)
+        prune.prune(open_engine(parse_url(f"sqlite:///{path}"), deadline), jobs.job(), deadline)
     assert "--batch-seconds 1" in caught.value.hint
     assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS]

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite as dialect
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.base import Backend, connect
-from geocache_cleanup.engines.sqlite import table as sqlite_table
-from geocache_cleanup.engines.urls import open_backend, parse_url
+from geocache_cleanup.engines.base import Engine
+from geocache_cleanup.engines.sqlite.driver import driver_connection
+from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import ConfigError, DataError
 from helpers import jobs, tables
 
@@ -24,9 +24,9 @@ def make(path: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
-def backend_of(path: Path) -> Backend:
+def engine_of(path: Path) -> Engine:
     """Open a SQLite file for a minute."""
-    return open_backend(parse_url(f"sqlite:///{path}"), Deadline(60))
+    return open_engine(parse_url(f"sqlite:///{path}"), Deadline(60))
 
 
 @pytest.mark.parametrize(
@@ -188,17 +188,15 @@ def test_every_statement_uses_the_index(tmp_path: Path, declared: str) -> None:
     """The range conditions leave the column bare: SQLite searches the index, and scans nothing."""
     path = tmp_path / "t.db"
     tables.make_table(path, [("old", OLD), ("new", NEW)], declared)
-    backend, job = backend_of(path), jobs.job()
-    with connect(backend, write=False) as connection:
-        target = backend.inspect_table(connection, job.table, job.time_column)
-        assert target.index == "ix_last_seen"
-        conditions = backend.stale_conditions(
-            connection, target, job.cutoff, job.now, job.time_zone
-        )
+    engine, job = engine_of(path), jobs.job()
+    with engine.connect(write=False) as connection:
+        table = engine.table(connection, job.table, job.time_column)
+        assert table.index == "ix_last_seen"
+        conditions = table.stale_conditions(job.cutoff, job.now, job.time_zone)
         for search in conditions:
             for condition in (search.stale, search.unreadable):
                 if condition is not None:
-                    plan = query_plan(connection, backend.delete_statement(target, condition))
+                    plan = query_plan(connection, table.delete_statement(condition))
                     assert "INDEX ix_last_seen" in plan
                     assert "SCAN" not in plan
 
@@ -208,7 +206,7 @@ def query_plan(connection: sa.engine.Connection, statement: sa.sql.expression.De
     text = statement.compile(
         dialect=dialect.dialect(), compile_kwargs={"literal_binds": True}
     ).string
-    raw = sqlite_table.driver_connection(connection)
+    raw = driver_connection(connection)
     return " ".join(row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {text}"))
 
 
@@ -227,9 +225,9 @@ def test_which_indexes_count(tmp_path: Path, index: str, usable: bool) -> None:
     path = tmp_path / "t.db"
     tables.make_table(path, [("old", OLD), ("new", NEW)], index=False)
     make(path, index)
-    backend = backend_of(path)
-    with connect(backend, write=False) as connection:
-        assert (backend.inspect_table(connection, "geo_cache", "last_seen").index == "i") is usable
+    engine = engine_of(path)
+    with engine.connect(write=False) as connection:
+        assert (engine.table(connection, "geo_cache", "last_seen").index == "i") is usable
     assert jobs.run_here(path).deleted == 1
 
 

@@ -22,7 +22,7 @@ def bites(
 ) -> bool:
     """Tell whether it bites in time while this thread works, or else waits."""
     bitten = threading.Event()
-    dog = Watchdog(deadline)
+    dog = Watchdog(deadline, exit_process=lambda _: None)
     dog.start(bitten.set)
     if stop:
         dog.stop()
@@ -58,7 +58,7 @@ def test_a_little_more_time_after_a_long_roll_back() -> None:
     """It is granted to count what there is to do; the deadline is told as it was set."""
     deadline, bitten = Deadline(_TIMEOUT), threading.Event()
     deadline.finishing = True
-    dog = Watchdog(deadline)
+    dog = Watchdog(deadline, exit_process=lambda _: None)
     dog.start(bitten.set)
     # It has begun to look, and this thread is at work.
     end = time.monotonic() + 1.3
@@ -84,6 +84,6 @@ def test_what_it_bites_may_stop_it() -> None:
         dog.stop()
         done.set()
 
-    dog = Watchdog(Deadline(0))
+    dog = Watchdog(Deadline(0), exit_process=lambda _: None)
     dog.start(on_expiry)
     assert done.wait(30)

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from geocache_cleanup.engines.mysql import engine as mysql
-from geocache_cleanup.engines.server import errors as server_errors
+from geocache_cleanup.engines.mysql import errors
 from helpers.processes import wait_until
 from helpers.servers.commands import fails, geocache_cleanup
 from helpers.servers.daemon import private_directory
@@ -161,6 +160,6 @@ def _fill_disk(small: Any, data: Path) -> None:
 
 def test_the_tables_of_errors_are_consistent() -> None:
     """No error number has two meanings, and what only words tell is found by them."""
-    numbers = list(server_errors.ERRNOS)
-    assert len(numbers) == len(set(numbers))
-    assert not set(numbers) & mysql.MISLEADING
+    numbers = " ".join(errors.NUMBERS.values()).split()
+    assert len(numbers) == len(errors.ERRNOS)
+    assert not errors.ERRNOS.keys() & errors.MISLEADING

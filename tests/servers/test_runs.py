@@ -8,8 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.base import connect
-from geocache_cleanup.engines.urls import open_backend
+from geocache_cleanup.engines.urls import open_engine
 from helpers.servers.commands import geocache_cleanup
 from helpers.servers.dialects import is_mysql, is_postgresql, text_of
 
@@ -175,9 +174,9 @@ def test_an_engine_without_transactions_is_told_apart(mariadb: Any, database_of:
     database = database_of(mariadb)
     mariadb.query("CREATE TABLE geo_cache (ip VARCHAR(9), last_seen DATE) ENGINE=MyISAM", database)
     mariadb.query(FILL, database)
-    backend = open_backend(mariadb.url(database), Deadline(60))
-    with connect(backend, write=False) as connection:
-        assert not backend.inspect_table(connection, "geo_cache", "last_seen").atomic
+    engine = open_engine(mariadb.url(database), Deadline(60))
+    with engine.connect(write=False) as connection:
+        assert not engine.table(connection, "geo_cache", "last_seen").atomic
     url = text_of(mariadb.url(database))
     assert geocache_cleanup("migrate", url=url).status == 0
     assert geocache_cleanup("run", BEFORE, url=url).last["deleted"] == 2
@@ -199,19 +198,19 @@ def test_the_index_is_used(server: Any, database: str, declared: str) -> None:
     server.query(
         "ANALYZE geo_cache" if is_postgresql(server) else "ANALYZE TABLE geo_cache", database
     )
-    backend: Any = open_backend(server.url(database), Deadline(60))
-    with connect(backend, write=True) as connection:
-        target = backend.inspect_table(connection, "geo_cache", "last_seen")
-        assert target.index == "ix_geocache_cleanup_geo_cache_last_seen"
+    engine: Any = open_engine(server.url(database), Deadline(60))
+    with engine.connect(write=True) as connection:
+        table = engine.table(connection, "geo_cache", "last_seen")
+        assert table.index == "ix_geocache_cleanup_geo_cache_last_seen"
         old = 946_684_800_000_000
         now = 1_780_488_000_000_000
-        for search in backend.stale_conditions(connection, target, old, now, dt.UTC):
+        for search in table.stale_conditions(old, now, dt.UTC):
             if search.stale is None:
                 continue
             where = search.stale.compile(connection, compile_kwargs={"literal_binds": True})
             plan = str(
                 connection.exec_driver_sql(
-                    f"EXPLAIN DELETE FROM {target.table.schema}.geo_cache WHERE {where}"
+                    f"EXPLAIN DELETE FROM {table.clause.schema}.geo_cache WHERE {where}"
                     if is_postgresql(server)
                     else f"EXPLAIN DELETE FROM geo_cache WHERE {where}"
                 ).all()

@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.base import connect
-from geocache_cleanup.engines.mysql import table as mysql_table
-from geocache_cleanup.engines.urls import open_backend
+from geocache_cleanup.engines.mysql.inspection import DISORDERED
+from geocache_cleanup.engines.urls import open_engine
 from geocache_cleanup.times import instants
 from helpers.servers.dialects import admin_of, is_postgresql
 
@@ -111,17 +110,17 @@ def _number(random: Random, instant: int) -> str:
 
 
 def _judge(
-    connection: Connection, backend: Any, cutoff: int, zone: dt.tzinfo
+    connection: Connection, engine: Any, cutoff: int, zone: dt.tzinfo
 ) -> tuple[set[int], set[int]]:
     """Return the ids of the rows that are stale, and of those met that cannot be read."""
-    target = backend.inspect_table(connection, "t", "v")
+    table = engine.table(connection, "t", "v")
     stale: list[int] = []
     unreadable: list[int] = []
-    for search in backend.stale_conditions(connection, target, cutoff, max(NOW, cutoff), zone):
+    for search in table.stale_conditions(cutoff, max(NOW, cutoff), zone):
         for condition, found in ((search.stale, stale), (search.unreadable, unreadable)):
             if condition is not None:
                 column: Any = sa.literal_column("id")
-                statement = sa.select(column).select_from(target.table)
+                statement = sa.select(column).select_from(table.clause)
                 found.extend(connection.execute(statement.where(condition)).scalars().all())
     assert len(stale) == len(set(stale))
     return set(stale), set(unreadable)
@@ -131,16 +130,16 @@ def _judge(
 def table_of(server: Any, database: str, declared: str) -> Iterator[Callable[..., Any]]:
     """Create the table t and yield a function that fills it, and judges what it holds."""
     server.query(f"CREATE TABLE t (id INTEGER, v {declared})", database)
-    backend = open_backend(server.url(database, user=admin_of(server)), Deadline(math.inf))
+    engine = open_engine(server.url(database, user=admin_of(server)), Deadline(math.inf))
 
     def judge(values: Sequence[Any], cutoff: int, zone: dt.tzinfo) -> tuple[set[int], set[int]]:
-        with connect(backend, write=True) as connection:
+        with engine.connect(write=True) as connection:
             connection.exec_driver_sql("DELETE FROM t")
             rows = [{"id": number, "v": value} for number, value in enumerate(values)]
             connection.execute(
                 sa.insert(sa.table("t", sa.column("id"), sa.column("v", sa.String))), rows
             )
-            return _judge(connection, backend, cutoff, zone)
+            return _judge(connection, engine, cutoff, zone)
 
     yield judge
 
@@ -288,9 +287,9 @@ def test_what_is_no_time_of_the_calendar_is_never_stale(server: Any, database: s
         server.query(f"CREATE TABLE t (id INTEGER, v {declared})", database)
         server.query(statement, database)
         server.query("INSERT INTO t VALUES (9, '2020-02-29'), (10, NULL)", database)
-        backend: Any = open_backend(server.url(database, user=admin_of(server)), Deadline(60))
-        with connect(backend, write=False) as connection:
-            assert _judge(connection, backend, CUTOFF, dt.UTC) == ({9}, unreadable)
+        engine: Any = open_engine(server.url(database, user=admin_of(server)), Deadline(60))
+        with engine.connect(write=False) as connection:
+            assert _judge(connection, engine, CUTOFF, dt.UTC) == ({9}, unreadable)
         server.query("DROP TABLE t", database)
 
 
@@ -313,7 +312,7 @@ def test_mysql_collations_keep_dates_in_order(mariadb: Any) -> None:
             ),
         )
         for collation, charset in rows
-        if charset != "binary" and collation not in mysql_table.DISORDERED
+        if charset != "binary" and collation not in DISORDERED
     ]
     assert len(queries) > 250
     assert [name for name, holds in mariadb.query(" UNION ALL ".join(queries)) if holds != 1] == []

@@ -1,7 +1,7 @@
 """What batches are made of: keys in order, and sizes that follow what was measured."""
 
 from geocache_cleanup.engines.backlog import SortedKeys
-from geocache_cleanup.pruning import batches
+from geocache_cleanup.pruning.batch_sizer import BatchSizer
 
 
 def test_keys_come_in_order() -> None:
@@ -17,11 +17,11 @@ def test_keys_come_in_order() -> None:
 
 def test_the_pace_follows_what_was_measured() -> None:
     """Batches grow in steps while they are quick, and shrink at once when one was slow."""
-    pacer = batches.BatchSizer(0.1)
-    first = pacer.rows(60)
-    pacer.learn(first, 0.0001)
-    assert pacer.rows(60) == 2 * first
-    pacer.learn(2 * first, 1.0)
-    assert 0 < pacer.rows(60) < first / 2
-    assert pacer.rows(0.01) < pacer.rows(60)
-    assert pacer.pause(0) > pacer.pause(1) > 0
+    sizer = BatchSizer(0.1)
+    first = sizer.rows(60)
+    sizer.learn(first, 0.0001)
+    assert sizer.rows(60) == 2 * first
+    sizer.learn(2 * first, 1.0)
+    assert 0 < sizer.rows(60) < first / 2
+    assert sizer.rows(0.01) < sizer.rows(60)
+    assert sizer.pause(0) > sizer.pause(1) > 0

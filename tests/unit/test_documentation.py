@@ -8,7 +8,7 @@ import pytest
 from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.errors import ExitStatus
 from geocache_cleanup.events import Event
-from geocache_cleanup.metrics import file as metrics
+from geocache_cleanup.metrics import metrics_file
 from helpers.readme import README, table
 
 TOP = Path(__file__).parents[2]
@@ -76,10 +76,10 @@ def test_each_event_is_in_the_table_once() -> None:
 
 def test_each_metric_is_documented_once() -> None:
     """In the README and the manual page."""
-    names = [metrics.PREFIX + name for name in metrics.HELP]
+    names = [metrics_file.PREFIX + name for name in metrics_file.HELP]
     assert [row[0] for row in table("| metric |")] == names
     section = MAN.partition(".SH METRICS")[2].partition(".SH RETRIES")[0]
-    assert re.findall(rf"^\.B ({metrics.PREFIX}\w+)$", section, re.MULTILINE) == names
+    assert re.findall(rf"^\.B ({metrics_file.PREFIX}\w+)$", section, re.MULTILINE) == names
 
 
 def test_each_option_has_one_entry_in_the_manual() -> None:

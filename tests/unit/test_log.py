@@ -62,7 +62,7 @@ def test_redaction(password: str) -> None:
     options: dict[str, object] = dict.fromkeys(("log_format", "log_level"))
     encoded = urllib.parse.quote(password, safe="")
     options["database_url"] = f"postgresql://user:{encoded}@host/db?sslkey=topsecret"
-    invocation = Invocation(options, {})
+    invocation = Invocation(options)
     invocation.load()
     url = invocation.database_url()
     assert invocation.redact(f"{password} {encoded} topsecret") == "*** *** ***"

@@ -1,9 +1,11 @@
 """Whether what is to be deleted from a MariaDB or MySQL table is up to others as well."""
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from typing import TYPE_CHECKING
 
-from geocache_cleanup.engines.base import Target
+import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from geocache_cleanup.engines.mysql.table import MySQLTable
 
 _TRIGGERS = """
     EXISTS (SELECT 1 FROM information_schema.triggers
@@ -27,18 +29,18 @@ _OTHER_ENGINES = """
 """
 
 
-def may_cascade(connection: Connection, target: Target) -> bool:
-    """See ``backend.Backend.may_cascade``.
+def may_cascade(table: "MySQLTable") -> bool:
+    """Tell whether triggers or foreign keys may have a say, and a deletion can be undone.
 
     A trigger may write to a table of an engine that undoes nothing, such as MyISAM: where there
     is one, a deletion is only undone for sure if no trigger is fired.
     """
-    if not target.atomic:
+    if not table.atomic:
         return False
-    where = {"schema": target.table.schema, "table": target.name}
+    where = {"schema": table.clause.schema, "table": table.name}
 
     def holds(condition: str) -> bool:
-        return bool(connection.execute(sa.text(f"SELECT {condition}"), where).scalar_one())
+        return bool(table.connection.execute(sa.text(f"SELECT {condition}"), where).scalar_one())
 
     if holds(_TRIGGERS) or not holds(_SEES_ALL):
         return not holds(_OTHER_ENGINES)

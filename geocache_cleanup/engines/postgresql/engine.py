@@ -1,22 +1,20 @@
 """PostgreSQL 13 and later, by psycopg2 or psycopg 3."""
 
 import math
-from typing import Any, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.engines.backlog import Backlog, KeyedBacklog, SortedKeys
-from geocache_cleanup.engines.base import Condition, Target
-from geocache_cleanup.engines.postgresql import table as postgresql_table
+from geocache_cleanup.engines.postgresql import errors, inspection
 from geocache_cleanup.engines.postgresql.expressions import PostgreSQLExpressions
-from geocache_cleanup.engines.server import errors
-from geocache_cleanup.engines.server.engine import Server
-from geocache_cleanup.engines.server.session import Mode, lock_seconds, one_line
-from geocache_cleanup.engines.server.table import ServerTarget
+from geocache_cleanup.engines.postgresql.index import printed_index
+from geocache_cleanup.engines.postgresql.table import PostgreSQLTable
+from geocache_cleanup.engines.server.drivers import Driver
+from geocache_cleanup.engines.server.engine import Mode, ServerEngine, lock_seconds
 from geocache_cleanup.errors import CleanupError
 
-# The first half of the advisory lock's key; the second is the table's own number.
-_LOCK_CLASS = 0x67656F63
 # What the server allows itself on top: this program cancels first and says why.
 _GRACE_SECONDS = 5
 # A replica says so at once, before anything is searched; asking for READ WRITE would override
@@ -28,39 +26,34 @@ _MUST_WRITE = (
 )
 
 
-class PostgreSQL(Server):
+class PostgreSQLEngine(ServerEngine):
     """One PostgreSQL database."""
 
+    drivers = (
+        Driver("psycopg2", "psycopg2", "python3-psycopg2"),
+        Driver("psycopg", "psycopg", "python3-psycopg"),
+    )
+    extra = "postgresql"
+    quote_mark = '"'
+    version_query = "SHOW server_version"
     expressions = PostgreSQLExpressions()
-    stored_times = staticmethod(postgresql_table.stored_times)
-    may_cascade = staticmethod(postgresql_table.may_cascade)
+    time_type = sa.Text(collation="C")
 
-    def inspect_table(self, connection: Connection, table: str, column: str) -> ServerTarget:
-        """See ``backend.Backend.inspect_table``."""
-        relation = postgresql_table.find_table(connection, table)
-        return postgresql_table.describe(connection, relation, column)
+    @classmethod
+    def index_sql(cls, dialect: sa.engine.Dialect, index: sa.Index) -> str:  # noqa: ARG003 - one signature for all engines
+        return printed_index(index, cls.quote)
 
-    def vacuum(self, connection: Connection, target: ServerTarget) -> None:
-        """See ``Server.vacuum``. A full one would keep the application out."""
-        postgresql_table.vacuum(connection, target)
-
-    def stale_rows(
-        self, connection: Connection, target: Target, stale: Condition, unreadable: int
-    ) -> Backlog:
-        """See ``Server.stale_rows``: by place, so that a batch touches few pages."""
-        keys = SortedKeys()
-        for place in postgresql_table.places(connection, target, stale):
-            keys.add(place)
-        return KeyedBacklog(
-            keys, unreadable, lambda some: postgresql_table.delete_places(target, stale, some)
-        )
+    def table(self, connection: Connection, name: str, column: str) -> PostgreSQLTable:
+        return inspection.inspect_table(self, connection, name, column)
 
     def check_deferred_constraints(self, connection: Connection) -> None:
-        """See ``backend.Backend.check_deferred_constraints``."""
         connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
 
+    def product(self, version: str) -> str:  # noqa: ARG002 - as above
+        return "PostgreSQL"
+
     def options(self, seconds: int) -> dict[str, object]:
-        """See ``Session.options``. A host that has gone without a word is noticed by probes."""
+        """Return the driver's options; probes notice a host that has gone without a word."""
         return {
             "application_name": "geocache-cleanup",
             "connect_timeout": max(2, seconds),
@@ -69,8 +62,8 @@ class PostgreSQL(Server):
             "keepalives_count": 3,
         }
 
-    def preamble(self, mode: Mode, seconds: Optional[float]) -> Sequence[str]:
-        """See ``Session.preamble``. Local settings suit connection poolers as well."""
+    def preamble(self, mode: Mode, seconds: float | None) -> Sequence[str]:
+        """Return what to execute first; local settings suit connection poolers as well."""
         scope = "SESSION" if mode is Mode.MIGRATE else "LOCAL"
         settings = ["TIME ZONE 'UTC'", "standard_conforming_strings = on"]
         if seconds is not None:
@@ -87,41 +80,13 @@ class PostgreSQL(Server):
         return [*begin, *(f"SET {scope} {setting}" for setting in settings)]
 
     def cancel(self, raw: Any) -> None:
-        """See ``Session.cancel``."""
         raw.cancel()
 
-    def descriptor(self, raw: Any) -> Optional[int]:
-        """See ``Session.descriptor``."""
+    def descriptor(self, raw: Any) -> int | None:
         return int(raw.fileno())
 
-    def explain(self, error: Exception) -> Optional[CleanupError]:
-        """See ``Session.explain``."""
-        state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
-        diagnosis = getattr(error, "diag", None)
-        said = getattr(diagnosis, "message_primary", None) or one_line(str(error))
-        meaning = errors.of_sqlstate(state)
-        if meaning is None and getattr(diagnosis, "context", None):
-            # It went wrong inside of a function of the database: that of a trigger.
-            meaning = errors.CONSTRAINT
-        if meaning is None and state is None:
-            meaning = _by_words(error, said)
-        return meaning.explain(said) if meaning else None
-
-    def try_lock(self, connection: Connection, target: ServerTarget) -> bool:
-        """See ``Server.try_lock``. The lock ends with the transaction."""
-        key = target.identity if target.identity < 2**31 else target.identity - 2**32
-        statement = f"SELECT pg_try_advisory_xact_lock({_LOCK_CLASS}, {key})"
-        return bool(connection.exec_driver_sql(statement).scalar_one())
-
-
-def _by_words(error: Exception, said: str) -> Optional[errors.Meaning]:
-    for words, meaning in errors.POSTGRESQL_WORDS.items():
-        if words in said:
-            return meaning
-    kind = type(error).__name__
-    if kind == "InterfaceError" or ("connection" in said and "SSL" in said):
-        return errors.LOST
-    return errors.UNREACHABLE if kind in {"OperationalError", "ConnectionTimeout"} else None
+    def diagnose(self, error: Exception) -> CleanupError | None:
+        return errors.diagnose(error)
 
 
 def _milliseconds(seconds: float) -> int:

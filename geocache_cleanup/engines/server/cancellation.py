@@ -9,8 +9,9 @@ import select
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
-from typing import Callable, Optional, Self
+from typing import Self
 
 from geocache_cleanup.deadline import Deadline
 
@@ -42,7 +43,7 @@ class Canceller:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._guard, daemon=True)
         self._refused = 0
-        self._previous: Optional[int] = None
+        self._previous: int | None = None
 
     def __enter__(self) -> Self:
         with contextlib.suppress(ValueError):  # only the main thread may, and only it needs to
@@ -54,9 +55,9 @@ class Canceller:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if self._previous is not None:
             signal.set_wakeup_fd(self._previous)

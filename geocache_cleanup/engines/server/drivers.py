@@ -1,8 +1,8 @@
 """Which driver a server's URL is opened with: the one it names, or the one that is installed."""
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
@@ -19,35 +19,17 @@ class Driver:
     package: str
 
 
-_POSTGRESQL = (
-    Driver("psycopg2", "psycopg2", "python3-psycopg2"),
-    Driver("psycopg", "psycopg", "python3-psycopg"),
-)
-_MYSQL = (
-    Driver("pymysql", "pymysql", "python3-pymysql"),
-    Driver("mysqldb", "MySQLdb", "python3-mysqldb"),
-)
-_DRIVERS: Mapping[str, Sequence[Driver]] = {
-    "postgresql": _POSTGRESQL,
-    "mysql": _MYSQL,
-    "mariadb": _MYSQL,
-}
-_EXTRAS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
-
-
-def with_driver(url: URL) -> URL:
-    """Return the URL with a driver that is installed.
+def with_driver(url: URL, drivers: Sequence[Driver], extra: str) -> URL:
+    """Return the URL with the first of some drivers that is installed, or the one it names.
 
     Raise ConfigError naming what to install, or the drivers there are.
     """
-    engine = url.get_backend_name()
-    known = _DRIVERS[engine]
-    _, _, wanted = url.drivername.partition("+")
-    choice = [driver for driver in known if wanted in {"", driver.name}]
+    engine, _, wanted = url.drivername.partition("+")
+    choice = [driver for driver in drivers if wanted in {"", driver.name}]
     if not choice:
         raise ConfigError(
             f"{url.drivername!r} is not a supported driver",
-            "use " + ", ".join(f"{engine}+{driver.name}://" for driver in known),
+            "use " + ", ".join(f"{engine}+{driver.name}://" for driver in drivers),
         )
     for driver in choice:
         if _is_usable(engine, driver):
@@ -56,7 +38,7 @@ def with_driver(url: URL) -> URL:
     raise ConfigError(
         f"{what} is {'not installed' if wanted else 'installed'}"
         + (", or needs a newer SQLAlchemy" if wanted == "psycopg" else ""),
-        f"apt install {choice[0].package}, or pip install 'geocache-cleanup[{_EXTRAS[engine]}]'",
+        f"apt install {choice[0].package}, or pip install 'geocache-cleanup[{extra}]'",
     )
 
 
@@ -69,3 +51,10 @@ def _is_usable(engine: str, driver: Driver) -> bool:
     except sa.exc.NoSuchModuleError:
         return False
     return True
+
+
+def version_of(module: object) -> str:
+    """Return a driver's version, without what some of them put after it."""
+    parts = getattr(module, "version_info", ())[:3]
+    version = getattr(module, "__version__", "") or ".".join(map(str, parts))
+    return str(version).partition(" ")[0]

@@ -1,107 +1,197 @@
-"""What the job asks of a database, as any server does it."""
+"""A database on a server: connections that are bounded in time and can be interrupted."""
 
 import abc
-import datetime as dt
-from typing import Optional, Sequence
+import contextlib
+import enum
+import math
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.pool import NullPool
 
-from geocache_cleanup.engines.backlog import Backlog
-from geocache_cleanup.engines.base import (
-    Condition,
-    StaleCondition,
-    Target,
-    any_stale,
-    count_unreadable,
-)
-from geocache_cleanup.engines.server import search as server_search
+from geocache_cleanup.deadline import Deadline
+from geocache_cleanup.engines.base import Engine
+from geocache_cleanup.engines.connection_info import ConnectionInfo, user_name
+from geocache_cleanup.engines.server import diagnoses
+from geocache_cleanup.engines.server.cancellation import Canceller, call_interruptibly
+from geocache_cleanup.engines.server.drivers import Driver, version_of, with_driver
 from geocache_cleanup.engines.server.expressions import SQLExpressions
-from geocache_cleanup.engines.server.session import Session
-from geocache_cleanup.engines.server.table import ServerTarget
-from geocache_cleanup.errors import TemporaryError
+from geocache_cleanup.engines.server.table import ServerTable
+from geocache_cleanup.errors import CleanupError, ConfigError, UnavailableError
+
+# Waiting for a lock ends a little earlier than the run, to be told from other slowness.
+_LOCK_SHARE = 0.8
+_LONGEST_SECONDS = 86_400
+_UNUSABLE = diagnoses.BAD_URL.explain()
 
 
-class Server(Session):
-    """One database on a server; what differs between engines is in the methods to override."""
+class Mode(enum.Enum):
+    """What a connection is for."""
 
-    expressions: SQLExpressions
+    READ = "read"
+    WRITE = "write"
+    MIGRATE = "migrate"
 
-    def lock(self, connection: Connection, target: Target) -> None:
-        """See ``backend.Backend.lock``."""
-        assert isinstance(target, ServerTarget)
-        if not self.try_lock(connection, target):
-            raise TemporaryError(
-                f"another run is at work on {target.name!r}", "wait for it; running again is safe"
+
+class ServerEngine(Engine):
+    """One database on a server; what differs between them is in the methods to override.
+
+    ``drivers`` are those it can be opened with, the first that is installed; ``extra`` is the
+    one of this package that brings one. ``quote_mark`` stands around names.
+    """
+
+    drivers: ClassVar[Sequence[Driver]]
+    extra: ClassVar[str]
+    quote_mark: ClassVar[str]
+    version_query: ClassVar[str]
+    expressions: ClassVar[SQLExpressions]
+
+    def __init__(self, url: URL, deadline: Deadline, *, create: bool = False) -> None:
+        """Choose the driver; raise ConfigError if there is none, or the URL cannot be used."""
+        super().__init__(with_driver(url, self.drivers, self.extra), deadline, create=create)
+        self.mode = Mode.READ
+        self._raw: Any = None
+        try:
+            self._engine = sa.create_engine(
+                self.url, creator=self._open, poolclass=NullPool, future=True
             )
+        except (sa.exc.ArgumentError, ImportError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"the database URL cannot be used: {type(error).__name__}",
+                "check what follows ? in --database-url, and that the driver works",
+            ) from None
+        self.dialect: Any = self._engine.dialect
+        sa.event.listen(self._engine, "begin", self._begin)
+        sa.event.listen(self._engine, "commit", self._commit)
+        sa.event.listen(self._engine, "before_cursor_execute", self._check_deadline)
 
-    def stale_conditions(
-        self,
-        connection: Connection,  # noqa: ARG002 - one signature for all engines
-        target: Target,
-        cutoff: int,
-        now: int,
-        zone: dt.tzinfo,
-    ) -> Sequence[StaleCondition]:
-        """Return the searches which together find every stale row, each row once."""
-        assert isinstance(target, ServerTarget)
-        return server_search.stale_conditions(target, cutoff, now, zone, self.expressions)
+    @classmethod
+    def quote(cls, name: str) -> str:
+        """Quote a name; SQLAlchemy would also double every "%" in it."""
+        return cls.quote_mark + name.replace(cls.quote_mark, 2 * cls.quote_mark) + cls.quote_mark
 
-    def delete_statement(self, target: Target, condition: Condition) -> sa.sql.expression.Delete:
-        """See ``backend.Backend.delete_statement``."""
-        return sa.delete(target.table).where(condition)
+    @contextlib.contextmanager
+    def open(self, *, write: bool) -> Iterator[Connection]:  # noqa: ARG002 - transaction() is told
+        with self._translated(), self._engine.connect() as connection:
+            yield connection
 
-    def after_batch(self, connection: Connection) -> None:
-        """See ``backend.Backend.after_batch``: a server does it all by itself."""
+    @contextlib.contextmanager
+    def transaction(self, connection: Connection, *, write: bool) -> Iterator[None]:
+        """Open a transaction; others are kept out by ``ServerTable.lock``."""
+        self.mode = Mode.WRITE if write else Mode.READ
+        with connection.begin():
+            yield
 
-    def spare_pages(
-        self,
-        connection: Connection,  # noqa: ARG002 - one signature for all engines
-    ) -> Optional[int]:
-        """See ``backend.Backend.spare_pages``: no server tells at once."""
-        return None
+    @contextlib.contextmanager
+    def connect_to_migrate(self) -> Iterator[Connection]:
+        """Open a connection on which each statement is a transaction of its own.
 
-    def check_writable(self, connection: Connection, target: Target) -> None:
-        """See ``backend.Backend.check_writable``."""
-        connection.execute(sa.delete(target.table).where(sa.false()))
+        An index that is built beside writers can be built in no other way.
+        """
+        self.mode = Mode.MIGRATE
+        with self._translated(), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
-    def reclaim(self, table: str, column: str) -> Optional[int]:
-        """See ``backend.Backend.reclaim``."""
+    @abc.abstractmethod
+    def table(self, connection: Connection, name: str, column: str) -> ServerTable: ...
+
+    def reclaim(self, name: str, column: str) -> int | None:
         with self.connect_to_migrate() as connection:
-            target = self.inspect_table(connection, table, column)
-            self.vacuum(connection, target)
+            self.table(connection, name, column).vacuum()
         return None
 
-    @abc.abstractmethod
-    def vacuum(self, connection: Connection, target: ServerTarget) -> None:
-        """Let the table's free space be used again; raise CleanupError if the user may not."""
+    def describe(self, connection: Connection) -> ConnectionInfo:
+        version = str(connection.exec_driver_sql(self.version_query).scalar_one())
+        driver = f"{self.dialect.driver} {version_of(self.dialect.dbapi)}".strip()
+        return ConnectionInfo(self.product(version), version, driver, user_name(os.geteuid()))
+
+    def was_stopped(self, error: Exception) -> bool:  # noqa: ARG002 - one signature for all engines
+        return self.deadline.expired()
+
+    def is_in_doubt(self, error: Exception, diagnosed: CleanupError) -> bool:  # noqa: ARG002 - as above
+        return isinstance(diagnosed, UnavailableError)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        self.deadline.check()
+        try:
+            with Canceller(self.deadline, self._cancel, self._cut):
+                yield
+        except (sa.exc.DBAPIError, sa.exc.InvalidRequestError, self.dialect.dbapi.Error) as error:
+            raise self.translate_error(error) from None
+        finally:
+            self._raw = None
+            self._engine.dispose()
+
+    def _open(self) -> Any:
+        """Connect; a name server or a host that does not answer must not outlast a signal."""
+        arguments, options = self.dialect.create_connect_args(self.url)
+        seconds = math.ceil(min(self.deadline.remaining, _LONGEST_SECONDS))
+        options = {**self.options(seconds), **options}
+        try:
+            self._raw = call_interruptibly(
+                lambda: self.dialect.connect(*arguments, **options), self.deadline
+            )
+        except (TypeError, ValueError) as error:
+            raise _UNUSABLE from error
+        except self.dialect.dbapi.ProgrammingError as error:
+            # Nothing has been asked of the server yet: it is what the URL says.
+            raise self.diagnose(error) or _UNUSABLE from error
+        except RuntimeError as error:  # PyMySQL: a way to log in that needs another package
+            raise ConfigError(
+                f"the driver cannot log in: {error}", "apt install python3-cryptography"
+            ) from None
+        return self._raw
+
+    def _begin(self, _: Connection) -> None:
+        remaining = self.deadline.remaining if math.isfinite(self.deadline.timeout) else None
+        self._committing = False
+        cursor = self._raw.cursor()
+        for statement in self.preamble(self.mode, remaining):
+            cursor.execute(statement)
+        cursor.close()
+
+    def _check_deadline(self, *_: object) -> None:
+        self.deadline.check()
+
+    def _commit(self, _: Connection) -> None:
+        self._committing = self.mode is Mode.WRITE
+
+    def _cancel(self) -> None:
+        if self._raw is not None:
+            self.cancel(self._raw)
+
+    def _cut(self) -> None:
+        number = self.descriptor(self._raw)
+        if number is not None:
+            with socket.socket(fileno=socket.dup(number)) as copy:
+                copy.shutdown(socket.SHUT_RDWR)
 
     @abc.abstractmethod
-    def inspect_table(self, connection: Connection, table: str, column: str) -> ServerTarget:
-        """See ``backend.Backend.inspect_table``."""
-
-    def backlog(
-        self,
-        connection: Connection,
-        target: Target,
-        conditions: Sequence[StaleCondition],
-        seconds: float,  # noqa: ARG002 - reading locks nobody out
-    ) -> Backlog:
-        """See ``backend.Backend.backlog``."""
-        with self.transaction(connection, write=False):
-            unreadable = count_unreadable(connection, target, conditions)
-            return self.stale_rows(connection, target, any_stale(conditions), unreadable)
+    def product(self, version: str) -> str:
+        """Return what the server is called, by the version that it tells."""
 
     @abc.abstractmethod
-    def stale_rows(
-        self, connection: Connection, target: Target, stale: Condition, unreadable: int
-    ) -> Backlog:
-        """Return the backlog of the rows of a condition."""
+    def options(self, seconds: int) -> dict[str, object]:
+        """Return the driver's options for a connection that may take so long."""
 
     @abc.abstractmethod
-    def check_deferred_constraints(self, connection: Connection) -> None:
-        """See ``backend.Backend.check_deferred_constraints``."""
+    def preamble(self, mode: Mode, seconds: float | None) -> Sequence[str]:
+        """Return what to execute first in a transaction that may take so long (None: for ever)."""
 
     @abc.abstractmethod
-    def try_lock(self, connection: Connection, target: ServerTarget) -> bool:
-        """Take the table's advisory lock if it is free."""
+    def cancel(self, raw: Any) -> None:
+        """Ask the server to end the statement that the driver's connection waits for."""
+
+    @abc.abstractmethod
+    def descriptor(self, raw: Any) -> int | None:
+        """Return the socket of the driver's connection, None if it does not tell."""
+
+
+def lock_seconds(seconds: float) -> float:
+    """Return how long to wait for one lock in a run that may take so long."""
+    return max(seconds * _LOCK_SHARE, 0.001)

@@ -1,13 +1,9 @@
 """What the search for stale rows needs said in SQL, which each engine says in its own way."""
 
-from typing import Any, Optional, Protocol
+from typing import Protocol
 
-import sqlalchemy as sa
-
-from geocache_cleanup.engines.base import Condition
-from geocache_cleanup.engines.server.table import Kind
-
-Column = sa.sql.expression.ColumnElement[Any]
+from geocache_cleanup.engines.server.kinds import Column, Kind
+from geocache_cleanup.engines.table import Condition
 
 
 class SQLExpressions(Protocol):
@@ -16,7 +12,7 @@ class SQLExpressions(Protocol):
     def literal(self, kind: Kind, text: str) -> Column:
         """Return a constant of the type that a kind of column has."""
 
-    def whole_days(self, column: Column, kind: Kind) -> Optional[Condition]:
+    def whole_days(self, column: Column, kind: Kind) -> Condition | None:
         """Return the condition that a native time is in the calendar, None if all are."""
 
     def text(self, column: Column) -> Column:

@@ -1,147 +1,77 @@
-"""What servers have in common about tables: names, types, and what a search needs of them."""
+"""A table on a server: what is the same on all of them."""
 
-import enum
+import abc
+import datetime as dt
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from geocache_cleanup.engines.base import Target
-from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.engines.backlog import Backlog
+from geocache_cleanup.engines.server import search
+from geocache_cleanup.engines.server.kinds import Column, TimeColumn, stored
+from geocache_cleanup.engines.table import Condition, StaleCondition, Table, any_stale
+from geocache_cleanup.errors import TemporaryError
 from geocache_cleanup.times.instants import Stored
 
-_MOST_NAMED = 20
+if TYPE_CHECKING:
+    from geocache_cleanup.engines.server.engine import ServerEngine
 
 
-class Kind(enum.Enum):
-    """What a column's type holds, as far as times go."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ServerTable(Table):
+    """The table on a server; ``identity`` is the server's own number for it, where it has one."""
 
-    MOMENT = "instants"
-    LOCAL = "local times"
-    DATE = "dates"
-    WHOLE = "whole numbers"
-    DECIMAL = "decimal numbers"
-    FLOAT = "floating-point numbers"
-    TEXT = "text"
-    OTHER = "no times"
-
-
-NATIVE = {Kind.MOMENT, Kind.LOCAL, Kind.DATE}
-
-
-@dataclass(frozen=True)
-class Relation:
-    """Something that can be selected from.
-
-    ``is_visible`` says whether its name alone finds it, ``identity`` is the server's own.
-    """
-
-    schema: str
-    name: str
-    kind: str
-    is_visible: bool
+    engine: "ServerEngine"
+    time: TimeColumn
     identity: int = 0
 
+    @property
+    def quoted(self) -> str:
+        """The table's name with its schema, as the server wants it quoted."""
+        return self.engine.quote(str(self.clause.schema)) + "." + self.engine.quote(self.name)
 
-@dataclass(frozen=True)
-class ServerTarget(Target):
-    """The table on a server.
+    def lock(self) -> None:
+        if not self.try_lock():
+            raise TemporaryError(
+                f"another run is at work on {self.name!r}", "wait for it; running again is safe"
+            )
 
-    ``ranged`` is the column, bare, as a range condition on it can use the index; None where
-    the order of the index is not that of the characters' codes. ``digits`` of a second are kept.
-    ``identity`` is the server's own, where it has one.
-    """
+    def stale_conditions(self, cutoff: int, now: int, zone: dt.tzinfo) -> Sequence[StaleCondition]:
+        return search.stale_conditions(self.time, cutoff, now, zone, self.engine.expressions)
 
-    kind: Kind = Kind.OTHER
-    ranged: Optional["sa.sql.expression.ColumnElement[object]"] = None
-    digits: int = 6
-    identity: int = 0
+    def backlog(
+        self,
+        conditions: Sequence[StaleCondition],
+        seconds: float,  # noqa: ARG002 - reading locks nobody out
+    ) -> Backlog:
+        with self.engine.transaction(self.connection, write=False):
+            unreadable = self.count_unreadable(conditions)
+            return self.stale_rows(any_stale(conditions), unreadable)
 
+    def stored_times(self) -> Iterator[tuple[Stored, int]]:
+        statement = sa.select(self.shown_time(), sa.func.count()).group_by(sa.literal_column("1"))
+        statement = statement.select_from(self.clause).execution_options(stream_results=True)
+        for value, rows in self.connection.execute(statement):
+            yield stored(value, self.time.kind), rows
 
-def choose(relations: Sequence[Relation], wanted: str) -> Relation:
-    """Return the relation that a name or schema.name means; raise ConfigError if there is none."""
-    found = next(
-        (
-            relation
-            for same in (lambda name: name, str.casefold)
-            for relation in relations
-            if same(wanted) in _names(relation, same)
-        ),
-        None,
-    )
-    if found is None:
-        tables = [relation.name for relation in relations if relation.is_visible]
-        shown = ", ".join(tables[:_MOST_NAMED]) + (", …" if len(tables) > _MOST_NAMED else "")
-        raise ConfigError(
-            f"there is no table {wanted!r}; there is: {shown or 'no table at all'}",
-            "set --table, as schema.table where it is elsewhere, or create it with "
-            "geocache-cleanup migrate",
-        )
-    if found.kind != "table":
-        raise ConfigError(
-            f"{found.name!r} is a {found.kind}, not a table", "set --table to the table behind it"
-        )
-    return found
+    def execute(self, statement: str) -> Any:
+        """Execute a statement that holds names: in them a "%" is no parameter of the drivers."""
+        return self.connection.exec_driver_sql(statement.replace("%", "%%"))
 
+    @abc.abstractmethod
+    def try_lock(self) -> bool:
+        """Take the table's advisory lock if it is free."""
 
-def _names(relation: Relation, same: Callable[[str], str]) -> Sequence[str]:
-    names = [f"{relation.schema}.{relation.name}"]
-    if relation.is_visible:
-        names.append(relation.name)
-    return [same(name) for name in names]
+    @abc.abstractmethod
+    def stale_rows(self, stale: Condition, unreadable: int) -> Backlog:
+        """Return the backlog of the rows of a condition."""
 
+    @abc.abstractmethod
+    def shown_time(self) -> Column:
+        """Return the time column as text or a number that ``instants`` reads alike."""
 
-def choose_column(columns: Sequence[str], wanted: str, table: str) -> str:
-    """Return the column that a name means; raise ConfigError naming those there are."""
-    folded = {column.casefold(): column for column in columns}
-    found = wanted if wanted in columns else folded.get(wanted.casefold())
-    if found is None:
-        raise ConfigError(
-            f"the table {table!r} has no column {wanted!r}; it has: {', '.join(columns)}",
-            "set --time-column",
-        )
-    return found
-
-
-def kind_of(types: Mapping[Kind, Sequence[str]], name: str) -> Kind:
-    """Return the kind of a type by its name."""
-    return next((kind for kind, names in types.items() if name in names), Kind.OTHER)
-
-
-def stored(value: object, kind: Kind) -> Stored:
-    """Return a value of the driver's as one that ``instants`` can read."""
-    if isinstance(value, Decimal):
-        return int(value) if value.is_finite() and value == int(value) else float(value)
-    if kind is Kind.OTHER and value is not None:
-        return str(value).encode()
-    assert value is None or isinstance(value, (int, float, str, bytes))
-    return value
-
-
-def read_values(
-    connection: Connection, target: ServerTarget, shown: "sa.sql.expression.ColumnElement[Any]"
-) -> Iterator[tuple[Stored, int]]:
-    """Yield every stored time as the engine shows it, with the number of rows that hold it."""
-    statement = sa.select(shown, sa.func.count()).group_by(sa.literal_column("1"))
-    statement = statement.select_from(target.table).execution_options(stream_results=True)
-    for value, rows in connection.execute(statement):
-        yield stored(value, target.kind), rows
-
-
-def quote_as(dialect: Any) -> Callable[[str], str]:
-    """Return a function that quotes names; SQLAlchemy's would also double every "%"."""
-    mark = '"' if dialect.name == "postgresql" else "`"
-    return lambda name: mark + str(name).replace(mark, 2 * mark) + mark
-
-
-def escaped(statement: str) -> str:
-    """Return a statement as the drivers want it, for which "%" starts a parameter."""
-    return statement.replace("%", "%%")
-
-
-def quoted(connection: Connection, target: ServerTarget) -> str:
-    """Return the table's name with its schema, as the server wants it quoted."""
-    quote = quote_as(connection.dialect)
-    return f"{quote(str(target.table.schema))}.{quote(target.name)}"
+    @abc.abstractmethod
+    def vacuum(self) -> None:
+        """Let the table's free space be used again; raise CleanupError if the user may not."""

@@ -5,13 +5,14 @@ CASE, so that no value can fail the statement.
 """
 
 import datetime as dt
-from typing import Optional
 
 import sqlalchemy as sa
 
-from geocache_cleanup.engines.base import Condition
-from geocache_cleanup.engines.server.expressions import Column, SQLExpressions
+from geocache_cleanup.engines.server.expressions import SQLExpressions
+from geocache_cleanup.engines.server.kinds import Column
+from geocache_cleanup.engines.table import Condition
 from geocache_cleanup.times import instants, typed_ranges
+from geocache_cleanup.times.number_windows import number_windows
 
 # The calendar itself: leap years, the lengths of months, no year 0. Written with what the
 # regular expressions of PostgreSQL, PCRE and ICU share, and without backslashes.
@@ -58,7 +59,7 @@ def _is_low(number: Column, cutoff: int) -> Condition:
                 number >= sa.literal_column(f"{low:f}") if low else number > 0,
                 number < sa.literal_column(f"{high:f}"),
             )
-            for low, high in typed_ranges.decimal_ranges(cutoff)
+            for low, high in number_windows(cutoff)
         ),
     )
 
@@ -122,7 +123,7 @@ def _big(value: int) -> Column:
     return sa.literal_column(str(value), sa.BigInteger)
 
 
-def _date(cutoff: int, days: int) -> Optional[str]:
+def _date(cutoff: int, days: int) -> str | None:
     moment = cutoff + days * instants.DAY
     return (
         typed_ranges.local_text(moment)[:10]

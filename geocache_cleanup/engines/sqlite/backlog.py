@@ -3,51 +3,48 @@
 import contextlib
 import json
 import time
-from typing import Any, Callable, ContextManager, Iterator, Optional, Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql.expression import Delete
 
 from geocache_cleanup.engines.backlog import Backlog, KeyedBacklog, SortedKeys
-from geocache_cleanup.engines.base import (
-    Condition,
-    StaleCondition,
-    any_stale,
-    count_rows,
-    count_unreadable,
-)
-from geocache_cleanup.engines.sqlite.table import Column, SQLiteTarget, encoding_of, qualified
+from geocache_cleanup.engines.sqlite.driver import Column, encoding_of, qualified
+from geocache_cleanup.engines.table import Condition, StaleCondition, any_stale
 
-Begin = Callable[[], ContextManager[None]]
+if TYPE_CHECKING:
+    from geocache_cleanup.engines.sqlite.table import SQLiteTable
 
 _STALE, _UNREADABLE = 1, 2
 
 
-def find(
-    connection: Connection,
-    begin: Begin,
-    target: SQLiteTarget,
-    conditions: Sequence[StaleCondition],
-    seconds: float,
+def find_stale(
+    table: "SQLiteTable", conditions: Sequence[StaleCondition], seconds: float
 ) -> Backlog:
-    """Return the backlog; ``begin`` opens a transaction, and none is open longer than ``seconds``.
+    """Return the backlog; no transaction is open longer than ``seconds``.
 
     Where a file has no write-ahead log, nobody can write while it is read.
     """
     condition = any_stale(conditions)
-    if target.rowid is None:
-        with begin():
-            return _UnnumberedBacklog(connection, target, conditions, condition)
-    with begin():
-        ends: Any = sa.select(sa.func.min(target.rowid), sa.func.max(target.rowid))
-        low, high = connection.execute(ends.select_from(target.table)).one()
+    if table.rowid is None:
+        with _transaction(table):
+            return _UnnumberedBacklog(table, conditions, condition)
+    with _transaction(table):
+        ends: Any = sa.select(sa.func.min(table.rowid), sa.func.max(table.rowid))
+        low, high = table.connection.execute(ends.select_from(table.clause)).one()
     keys, unreadable = SortedKeys(low or 0, high or 0), 0
-    for search in conditions:
-        for rowid, verdict in _read(connection, begin, _Reading(target, search), seconds):
+    for part in conditions:
+        for rowid, verdict in _read(table, _Reading(table, part), seconds):
             if verdict == _STALE:
                 keys.add(rowid)
             unreadable += verdict == _UNREADABLE
-    return KeyedBacklog(keys, unreadable, lambda rows: _delete_keys(target, condition, rows))
+    return KeyedBacklog(keys, unreadable, lambda rows: _delete_keys(table, condition, rows))
+
+
+def _transaction(table: "SQLiteTable") -> contextlib.AbstractContextManager[None]:
+    return table.engine.transaction(table.connection, write=False)
 
 
 class _UnnumberedBacklog(Backlog):
@@ -55,71 +52,64 @@ class _UnnumberedBacklog(Backlog):
 
     def __init__(
         self,
-        connection: Connection,
-        target: SQLiteTarget,
+        table: "SQLiteTable",
         conditions: Sequence[StaleCondition],
         condition: Condition,
     ) -> None:
-        self._target = target
+        self._table = table
         self._condition = condition
-        self._remaining = count_rows(connection, target, condition)
+        self._remaining = table.count(condition)
         # Rows that a trigger keeps: the next batch begins after as many.
         self._kept = 0
-        self.unreadable = count_unreadable(connection, target, conditions)
+        self.unreadable = table.count_unreadable(conditions)
 
     @property
     def remaining(self) -> int:
-        """See ``Backlog.remaining``."""
         return self._remaining
 
     def delete(self, connection: Connection, rows: int) -> int:
-        """See ``Backlog.delete``."""
-        statement = _delete_some(self._target, self._condition, rows, self._kept)
+        statement = _delete_some(self._table, self._condition, rows, self._kept)
         deleted = int(connection.execute(statement).rowcount)
         self._remaining = max(0, self._remaining - deleted)
         if deleted < rows:
-            stale = count_rows(connection, self._target, self._condition)
+            stale = self._table.count(self._condition)
             self._kept = min(stale, self._kept + rows - deleted)
             self._remaining = stale - self._kept
         return deleted
 
 
-def _delete_keys(
-    target: SQLiteTarget, condition: Condition, rowids: Sequence[int]
-) -> sa.sql.expression.Delete:
-    assert target.rowid is not None
+def _delete_keys(table: "SQLiteTable", condition: Condition, rowids: Sequence[int]) -> Delete:
+    assert table.rowid is not None
     listed = sa.text("SELECT value FROM json_each(:rowids)").bindparams(rowids=json.dumps(rowids))
-    return sa.delete(target.table).where(target.rowid.in_(listed), condition)
+    return sa.delete(table.clause).where(table.rowid.in_(listed), condition)
 
 
-def _delete_some(
-    target: SQLiteTarget, condition: Condition, rows: int, after: int
-) -> sa.sql.expression.Delete:
+def _delete_some(table: "SQLiteTable", condition: Condition, rows: int, after: int) -> Delete:
     """Return the statement for a table without rowids: by its primary key.
 
     Only one that hides them behind columns may have none: then all rows go at once.
     """
-    delete = sa.delete(target.table).where(condition)
-    if not target.key:
+    delete = sa.delete(table.clause).where(condition)
+    if not table.key:
         return delete
     # Of keys that the columns' collation takes for one, the condition tells which is stale.
-    key: Sequence[Column] = [qualified(target.name, name) for name in target.key]
-    found = sa.select(*key).select_from(target.table).where(condition).limit(rows).offset(after)
+    key: Sequence[Column] = [qualified(table.name, name) for name in table.key]
+    found = sa.select(*key).select_from(table.clause).where(condition).limit(rows).offset(after)
     return delete.where(sa.tuple_(*key).in_(found.correlate(None)))
 
 
 class _Reading:
-    """Reads what one search covers, from where the last transaction stopped."""
+    """Reads what one condition covers, from where the last transaction stopped."""
 
-    def __init__(self, target: SQLiteTarget, search: StaleCondition) -> None:
-        assert target.rowid is not None
-        self._column = target.column
-        self._rowid = target.rowid
-        self._bounds = search.bounds
+    def __init__(self, table: "SQLiteTable", part: StaleCondition) -> None:
+        assert table.rowid is not None
+        self._column = table.column
+        self._rowid = table.rowid
+        self._bounds = part.bounds
         verdict = sa.case(
             *(
                 (condition, sa.literal_column(str(number)))
-                for condition, number in ((search.stale, _STALE), (search.unreadable, _UNREADABLE))
+                for condition, number in ((part.stale, _STALE), (part.unreadable, _UNREADABLE))
                 if condition is not None
             ),
             else_=sa.literal_column("0"),
@@ -131,9 +121,9 @@ class _Reading:
         )
         self._select = sa.select(
             self._rowid, verdict, value if self._bounds else sa.null()
-        ).select_from(target.table)
+        ).select_from(table.clause)
 
-    def after(self, last: Optional[tuple[int, object]]) -> "sa.sql.expression.Select[Any]":
+    def after(self, last: tuple[int, object] | None) -> "sa.sql.expression.Select[Any]":
         """Return the statement that goes on after a rowid and its value, in the order of both."""
         if self._bounds is None:
             statement = self._select.order_by(self._rowid)
@@ -154,18 +144,16 @@ def _bound(value: object, encoding: str) -> object:
     return value.decode(encoding) if isinstance(value, bytes) else value
 
 
-def _read(
-    connection: Connection, begin: Begin, reading: _Reading, seconds: float
-) -> Iterator[tuple[int, int]]:
-    with begin():
-        encoding = encoding_of(connection)
-    last: Optional[tuple[int, object]] = None
+def _read(table: "SQLiteTable", reading: _Reading, seconds: float) -> Iterator[tuple[int, int]]:
+    with _transaction(table):
+        encoding = encoding_of(table.connection)
+    last: tuple[int, object] | None = None
     is_over = False
     while not is_over:
         end = time.monotonic() + seconds
-        with begin():
+        with _transaction(table):
             # The driver's cursor: a row of SQLAlchemy's takes longer than all the rest.
-            cursor: Any = connection.execute(reading.after(last)).cursor
+            cursor: Any = table.connection.execute(reading.after(last)).cursor
             is_over = True
             for rowid, verdict, value in cursor:
                 yield rowid, verdict

@@ -2,90 +2,70 @@
 
 import os
 import sqlite3
-from dataclasses import dataclass
-from typing import Optional
+from collections.abc import Mapping
 
 from geocache_cleanup.errors import (
     CleanupError,
     ConfigError,
     DataError,
+    Diagnosis,
     PermissionRefusedError,
     StorageError,
     TemporaryError,
 )
 
-_REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
-
-
 AS_OWNER = (
     "run as the user that owns the database, or if that is root chown it to the user who runs "
     "this; under systemd also set ReadWritePaths= to its directory"
 )
-
-
-@dataclass(frozen=True)
-class _Meaning:
-    codes: frozenset[int]
-    kind: type[CleanupError]
-    sentence: str
-    hint: str
-
-    def explain(self, path: str, text: str) -> CleanupError:
-        """Return the error to raise."""
-        return self.kind(self.sentence.format(path=path, text=text), self.hint)
-
-
-_NO_PERMISSION = _Meaning(
-    frozenset({sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}),
-    PermissionRefusedError,
-    "no permission for {path!r} or its directory: {text}",
-    AS_OWNER,
+_NO_PERMISSION = Diagnosis(
+    PermissionRefusedError, "no permission for {path!r} or its directory", AS_OWNER
 )
-_DAMAGED = _Meaning(
-    frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}),
+_DAMAGED = Diagnosis(
     DataError,
-    "{path!r} is damaged, encrypted, or no SQLite database: {text}",
+    "{path!r} is damaged, encrypted, or no SQLite database",
     "check it with: sqlite3 FILE 'PRAGMA integrity_check'; restore a backup; see journalctl -k for "
     "errors of the disk, which SQLite may take for damage",
 )
-_STORAGE = _Meaning(
-    frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, *_REFUSED}),
+_STORAGE = Diagnosis(
     StorageError,
-    "the storage of {path!r} is full, failing or read-only: {text}",
+    "the storage of {path!r} is full, failing or read-only",
     "see df, and the kernel's messages in journalctl -k; under systemd also whether "
     "ReadWritePaths= names its directory",
 )
-_MEANINGS = (
-    _NO_PERMISSION,
-    _DAMAGED,
-    _Meaning(
-        frozenset({sqlite3.SQLITE_CONSTRAINT}),
-        DataError,
-        "a constraint or trigger of the database refuses the deletion: {text}",
-        "give the foreign key ON DELETE CASCADE, or change the trigger",
-    ),
-    _Meaning(
-        frozenset(
-            {
-                sqlite3.SQLITE_BUSY,
-                sqlite3.SQLITE_LOCKED,
-                sqlite3.SQLITE_PROTOCOL,
-                sqlite3.SQLITE_SCHEMA,
-            }
-        ),
-        TemporaryError,
-        "the database is locked or changing: {text}",
-        "another process is writing; see which with fuser, or raise --timeout",
-    ),
-    _STORAGE,
+_CONSTRAINT = Diagnosis(
+    DataError,
+    "a constraint or trigger of the database refuses the deletion",
+    "give the foreign key ON DELETE CASCADE, or change the trigger",
 )
-_OTHER_SCHEMA = _Meaning(
-    frozenset({sqlite3.SQLITE_ERROR}),
+_LOCKED = Diagnosis(
+    TemporaryError,
+    "the database is locked or changing",
+    "another process is writing; see which with fuser, or raise --timeout",
+)
+_OTHER_SCHEMA = Diagnosis(
     ConfigError,
-    "the schema of {path!r} does not allow it: {text}",
+    "the schema of {path!r} does not allow it",
     "see whether a trigger, index or generated column uses a function, collation or table that "
     "only the application has, or --table is a virtual table",
 )
+_DIAGNOSES: Mapping[int, Diagnosis] = {
+    sqlite3.SQLITE_PERM: _NO_PERMISSION,
+    sqlite3.SQLITE_AUTH: _NO_PERMISSION,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_CONSTRAINT: _CONSTRAINT,
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_PROTOCOL: _LOCKED,
+    sqlite3.SQLITE_SCHEMA: _LOCKED,
+    sqlite3.SQLITE_IOERR: _STORAGE,
+    sqlite3.SQLITE_FULL: _STORAGE,
+    sqlite3.SQLITE_READONLY: _STORAGE,
+    sqlite3.SQLITE_CANTOPEN: _STORAGE,
+}
+# What SQLite says where it may be the file's rights or its storage.
+_REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 # What SQLite says of statements that are wrong in themselves.
 _BUGS = ("near ", "unrecognized token", "incomplete input", "wrong number of arguments")
 
@@ -95,27 +75,25 @@ def primary_code(error: BaseException) -> int:
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
-def explain(error: BaseException, path: str) -> Optional[CleanupError]:
+def diagnose(error: BaseException, path: str) -> CleanupError | None:
     """Return what an error means, None for one that no admin can do anything about: a bug."""
     code, text = primary_code(error), str(error)
-    meaning = next((meaning for meaning in _MEANINGS if code in meaning.codes), None)
+    diagnosis = _DIAGNOSES.get(code)
     if code in _REFUSED and not _on_read_only_storage(path) and not _is_permitted(path):
-        meaning = _NO_PERMISSION
+        diagnosis = _NO_PERMISSION
     if code == sqlite3.SQLITE_ERROR and not text.startswith(_BUGS):
-        meaning = _DAMAGED if "file format" in text else _OTHER_SCHEMA
-    if meaning is None:
-        return None
-    return meaning.explain(path, text)
+        diagnosis = _DAMAGED if "file format" in text else _OTHER_SCHEMA
+    return diagnosis.explain(text, path=path) if diagnosis else None
 
 
 def damaged_schema(path: str) -> CleanupError:
     """Return the error for a schema that SQLite itself cannot quote."""
-    return _DAMAGED.explain(path, "its schema is not valid UTF-8")
+    return _DAMAGED.explain("its schema is not valid UTF-8", path=path)
 
 
 def failing(path: str, error: OSError) -> CleanupError:
     """Return the error for storage that fails where it is not SQLite that asks."""
-    return _STORAGE.explain(path, str(error))
+    return _STORAGE.explain(str(error), path=path)
 
 
 def directory(path: str) -> str:

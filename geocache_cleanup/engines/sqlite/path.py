@@ -39,6 +39,15 @@ def _existing(path: str) -> str:
     return path if os.path.exists(path) else urllib.parse.unquote(path)
 
 
+def files_of(url: URL) -> frozenset[str]:
+    """Return the real paths that are the database's own, there or not; none if it is no file."""
+    try:
+        path = os.path.realpath(file_path(url))
+    except ConfigError:
+        return frozenset()
+    return frozenset(path + suffix for suffix in ("", "-journal", "-wal", "-shm"))
+
+
 def check_file(path: str) -> None:
     """Raise NoInputError if there is no such file, ConfigError if it is not a regular file."""
     try:

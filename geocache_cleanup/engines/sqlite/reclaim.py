@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 import time
-from typing import Callable
+from collections.abc import Callable
 
 from geocache_cleanup.engines.sqlite import errors
 from geocache_cleanup.errors import StorageError

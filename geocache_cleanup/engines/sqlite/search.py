@@ -5,13 +5,12 @@ SQLite compares by storage class before value, so numbers and text are searched 
 """
 
 import datetime as dt
-from typing import Callable, Mapping, Optional, Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from geocache_cleanup.engines.base import Condition, StaleCondition, Target
-from geocache_cleanup.engines.sqlite.table import Column, driver_connection, encoding_of
+from geocache_cleanup.engines.sqlite.driver import Column
+from geocache_cleanup.engines.table import Condition, StaleCondition
 from geocache_cleanup.times import instants, stored_ranges
 
 # Text that strftime() writes from itself is proved to be a valid time: the two formats most in
@@ -21,17 +20,16 @@ _WITHOUT_ZONE = "%Y-%m-%d %H:%M:%S"
 
 
 def stale_conditions(
-    connection: Connection, target: Target, cutoff: int, now: int, zone: dt.tzinfo
+    column: Column, cutoff: int, now: int, zone: dt.tzinfo, *, numbers: bool
 ) -> Sequence[StaleCondition]:
-    """Return the searches which together find every stale row, each row once."""
-    _register_functions(connection, cutoff, zone)
-    ranges = list(stored_ranges.text_ranges(cutoff, now))
-    if target.numbers:
-        # On a column of TEXT affinity a number would be compared as text.
-        ranges = [*stored_ranges.number_ranges(cutoff), *ranges]
-    found = [_search(target.column, bounds, cutoff, zone) for bounds in ranges]
-    # Without an index every search reads the whole table: then one has to do for all.
-    return found if target.index else [_merge(found)]
+    """Return the conditions which together find every stale row, each row once.
+
+    They use the functions of ``functions.register``. ``numbers`` says whether the column can
+    hold numbers: on one of TEXT affinity a number would be compared as text.
+    """
+    ranges = [*(stored_ranges.number_ranges(cutoff) if numbers else ())]
+    ranges += stored_ranges.text_ranges(cutoff, now)
+    return [_search(column, bounds, cutoff, zone) for bounds in ranges]
 
 
 def _search(
@@ -93,40 +91,3 @@ def _is_written(column: Column, form: str) -> Condition:
     same = sa.collate(column, "BINARY") == rewritten
     # SQLite knows a year 0, which the calendar of instants.py does not.
     return sa.and_(column >= "0001-", sa.func.coalesce(same, sa.false()))
-
-
-def _merge(found: Sequence[StaleCondition]) -> StaleCondition:
-    return StaleCondition(
-        stale=sa.or_(*(search.stale for search in found if search.stale is not None)),
-        unreadable=sa.or_(*(s.unreadable for s in found if s.unreadable is not None)),
-    )
-
-
-def _register_functions(connection: Connection, cutoff: int, zone: dt.tzinfo) -> None:
-    """Give the connection functions that read stored text.
-
-    They take the bytes of it: text that is not valid in the database's encoding would
-    otherwise fail the whole statement.
-    """
-    read = _reader(connection, zone)
-
-    def is_stale(raw: bytes) -> bool:
-        instant = read(raw)
-        return instant is not None and instant < cutoff
-
-    raw = driver_connection(connection)
-    raw.create_function("geocache_stale", 1, is_stale, deterministic=True)
-    raw.create_function("geocache_unreadable", 1, lambda raw: read(raw) is None, deterministic=True)
-
-
-def _reader(connection: Connection, zone: dt.tzinfo) -> Callable[[bytes], Optional[int]]:
-    """Return a function from the bytes of stored text to the instant, None if unreadable."""
-    encoding = encoding_of(connection)
-
-    def read(raw: bytes) -> Optional[int]:
-        try:
-            return instants.read_instant(raw.decode(encoding), zone)
-        except UnicodeDecodeError:
-            return None
-
-    return read

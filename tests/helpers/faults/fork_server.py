@@ -17,9 +17,10 @@ import sqlalchemy.dialects.sqlite.pysqlite  # noqa: F401 - here and below: so th
 
 import geocache_cleanup.__main__
 import geocache_cleanup.cli
+import geocache_cleanup.commands.check
+import geocache_cleanup.commands.history
+import geocache_cleanup.commands.run
 import geocache_cleanup.engines.sqlite.engine
-import geocache_cleanup.engines.urls
-import geocache_cleanup.pruning.prune
 import geocache_cleanup.schema.migrate
 
 with contextlib.suppress(ImportError):

@@ -11,7 +11,7 @@ from helpers.servers.postgresql import PostgreSQLServer
 from helpers.servers.programs import Programs
 from helpers.system.roots import cached_root
 
-Server = PostgreSQLServer | MariaDBServer
+Server = PostgreSQLServer | MariaDBServer | MySQLServer
 _PACKAGES = {
     "bullseye": ("mariadb-server-10.5", "postgresql-13"),
     "sid": ("mysql-client-core", "mysql-server-core", "postgresql-18"),

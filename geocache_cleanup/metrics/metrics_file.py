@@ -4,10 +4,12 @@ import contextlib
 import importlib.util
 import os
 import stat
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Iterator, Mapping, Optional
+from typing import TYPE_CHECKING
 
 from geocache_cleanup.errors import ConfigError, PermissionRefusedError
+from geocache_cleanup.result import METRICS
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
@@ -19,9 +21,7 @@ HELP: Mapping[str, str] = {
     "last_run_timestamp_seconds": "When the last run ended, in seconds since 1970.",
     "last_run_success": "Whether the last run did its work: 1 if so, else 0.",
     "last_run_exit_status": "Exit status of the last run; 0 also when it was stopped.",
-    "last_run_deleted_rows": "Rows that the last run deleted.",
-    "last_run_unreadable_values": "Stored times that the last run met and could not read.",
-    "last_run_duration_seconds": "Seconds that the last run took.",
+    **dict(METRICS.values()),
     "last_success_timestamp_seconds": "When a run last succeeded; 0 if that is not known.",
     "oldest_remaining_timestamp_seconds": "Oldest stored time left by the last successful run.",
 }
@@ -99,7 +99,7 @@ def _read(path: str) -> bytes:
     return b""
 
 
-def read(path: str) -> Optional[Sample]:
+def read(path: str) -> Sample | None:
     """Return what the file says, None if there is none that can be read."""
     from prometheus_client.parser import text_string_to_metric_families
 

@@ -1,0 +1,127 @@
+"""The command ``check``: what a run would meet and do, looked up without changing anything."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from geocache_cleanup import __version__
+from geocache_cleanup.config.settings import SETTINGS
+from geocache_cleanup.engines.base import Engine
+from geocache_cleanup.engines.urls import files_of, open_engine
+from geocache_cleanup.errors import CleanupError, DeadlineError
+from geocache_cleanup.invocation import Invocation
+from geocache_cleanup.metrics import metrics_file
+from geocache_cleanup.pruning import ledger
+from geocache_cleanup.pruning.job import Job
+from geocache_cleanup.report import preview
+from geocache_cleanup.report.advice import AdviceContext, advise
+from geocache_cleanup.report.check_text import check_text
+from geocache_cleanup.report.document import CheckDocument, LedgerReport, Problem, ShownSetting
+from geocache_cleanup.systemd import service_settings, timers
+from geocache_cleanup.times import instants
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+_RUNS_LOOKED_AT = 50
+# Of the time left, for reading the whole table.
+_SHARE = 0.5
+
+
+def run_check(invocation: Invocation, *, as_json: bool) -> None:
+    """Print what is found; raise CleanupError for anything that would stop a run."""
+    url = invocation.database_url()
+    document = CheckDocument(
+        version=__version__,
+        settings=_shown_settings(invocation),
+        cutoff=instants.render(invocation.settings.cutoff),
+        retention_days=invocation.settings.retention_days,
+        timers=timers.look(),
+    )
+    try:
+        with _completed(invocation, document):
+            if not invocation.nothing_configured():
+                _examine(invocation, url, document)
+    finally:
+        invocation.show(json.dumps(document.as_json()) if as_json else check_text(document))
+
+
+def _shown_settings(invocation: Invocation) -> Sequence[ShownSetting]:
+    """Return each setting with its value, safe to show, and where the value came from."""
+    return [
+        ShownSetting(
+            option=SETTINGS[name].option,
+            variable=SETTINGS[name].variable,
+            value=str(invocation.fields["database"]) if name == "database_url" else given.text,
+            source=given.source,
+        )
+        for name, given in invocation.given.items()
+    ]
+
+
+@contextlib.contextmanager
+def _completed(invocation: Invocation, document: CheckDocument) -> Iterator[None]:
+    """Let what ends the look early become a part of the document, and the advice as well."""
+    try:
+        yield
+    except CleanupError as error:
+        document.problem = Problem(
+            reason=invocation.redact(error.reason),
+            remedy=error.hint,
+            exit_status=int(error.status),
+        )
+        raise
+    finally:
+        is_in_view = invocation.given["database_url"].source in {"option", "environment"}
+        context = AdviceContext(
+            has_secret_in_view=bool(invocation.secrets) and is_in_view,
+            ignores_service=service_settings.is_ignored(invocation.given),
+            timeout=invocation.settings.timeout,
+            is_root=os.geteuid() == 0,
+        )
+        document.advice = advise(document, context)
+
+
+def _examine(invocation: Invocation, url: "URL", document: CheckDocument) -> None:
+    """Fill in what the database says; raise CleanupError for anything that would stop a run."""
+    if invocation.settings.metrics_file:
+        metrics_file.check(invocation.settings.metrics_file, files_of(url))
+    engine = open_engine(url, invocation.deadline)
+    job = Job.of(invocation.settings, dry_run=True, run_id="")
+    past = _connect(engine, job, document)
+    _examine_table(invocation, url, engine, job, document)
+    found = preview.preview(engine, job, invocation.deadline)
+    document.would_delete = found.result.deleted
+    document.unreadable = found.result.unreadable
+    document.lock = preview.estimate(found, past, job.batch_seconds)
+    document.writable = True
+
+
+def _connect(engine: Engine, job: Job, document: CheckDocument) -> Sequence[Mapping[str, object]]:
+    with engine.connect(write=False) as connection:
+        document.connection = engine.describe(connection)
+        found = ledger.Ledger.find(engine, connection)
+        runs = found.runs(_RUNS_LOOKED_AT, job.table) if found else []
+        # A run that failed is not in the ledger, which is written in the same transaction; of
+        # one in batches there is what it has done.
+        document.ledger = LedgerReport(found is not None, runs[0] if runs else None)
+        return runs
+
+
+def _examine_table(
+    invocation: Invocation, url: "URL", engine: Engine, job: Job, document: CheckDocument
+) -> None:
+    assert document.ledger is not None
+    document.table = preview.describe(engine, job)
+    missing = [] if document.table.index else [f"an index on {job.time_column}"]
+    if not document.ledger.exists:
+        missing.append(f"the ledger, the table {ledger.NAME}")
+    document.migrate = missing
+    # What a run would do is worth more than what the table holds, which can take long to read.
+    share = invocation.deadline.share(_SHARE)
+    try:
+        document.statistics = preview.count(open_engine(url, share), job)
+    except DeadlineError:
+        invocation.deadline.check()

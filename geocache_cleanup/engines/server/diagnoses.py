@@ -1,0 +1,107 @@
+"""What the errors of servers amount to: how they end a command, and what the admin should do.
+
+Which code of which server means what is in the ``errors.py`` of each.
+"""
+
+from geocache_cleanup.errors import (
+    ConfigError,
+    DataError,
+    Diagnosis,
+    PermissionRefusedError,
+    StorageError,
+    TemporaryError,
+    UnavailableError,
+)
+
+UNREACHABLE = Diagnosis(
+    UnavailableError,
+    "the server cannot be reached",
+    "see that it runs, and the host, the port or the socket in --database-url; under systemd the "
+    "unit needs the drop-in that lets it use the network",
+)
+LOST = Diagnosis(
+    UnavailableError,
+    "the connection to the server was lost; the ledger says whether the last transaction was kept",
+    "see the server's log; running again is safe",
+)
+NOT_READY = Diagnosis(
+    UnavailableError,
+    "the server takes no work now",
+    "it is starting, stopping, out of connections, or has no quorum; see its log",
+)
+READ_ONLY = Diagnosis(
+    UnavailableError,
+    "the server is read-only",
+    "it is a replica or was set so: name the primary in --database-url",
+)
+LOCKED = Diagnosis(
+    TemporaryError,
+    "another transaction holds a lock on the rows or the table for too long",
+    "see what it is in the server's list of processes, or raise --timeout",
+)
+CONFLICT = Diagnosis(
+    TemporaryError,
+    "another transaction was in the way; the transaction was undone",
+    "running again is safe; systemd does so",
+)
+CANCELLED = Diagnosis(
+    TemporaryError,
+    "the server ended the statement; the transaction was undone",
+    "an administrator or a time limit of the server's account ended it; run again",
+)
+OUT_OF_MEMORY = Diagnosis(
+    TemporaryError, "the server is out of memory or locks", "see the server's log; run again"
+)
+REFUSED = Diagnosis(
+    PermissionRefusedError,
+    "the server refuses the user",
+    "check user, password and how the server lets this user in (pg_hba.conf; unix_socket)",
+)
+FORBIDDEN = Diagnosis(
+    PermissionRefusedError,
+    "the user lacks a privilege",
+    "grant SELECT and DELETE on the table, and SELECT, INSERT and DELETE on the ledger "
+    "geocache_cleanup_runs (with --batch-seconds UPDATE as well); migrate needs the owner",
+)
+NO_DATABASE = Diagnosis(
+    ConfigError, "there is no such database", "check the name in --database-url"
+)
+NO_TABLE = Diagnosis(
+    ConfigError,
+    "a table or column is missing",
+    "check --table and --time-column; geocache-cleanup migrate brings the ledger up to date",
+)
+UNSUPPORTED = Diagnosis(
+    ConfigError, "the server cannot do this", "see which versions the README names"
+)
+NOT_ALLOWED = Diagnosis(
+    ConfigError,
+    "the table does not allow it",
+    "deletions that are published need a REPLICA IDENTITY; not every type and length can be "
+    "indexed: a run works without an index, and without migrate",
+)
+BAD_URL = Diagnosis(
+    ConfigError, "the driver cannot use the URL", "check what follows ? in --database-url"
+)
+STORAGE = Diagnosis(
+    StorageError, "the server's storage is full or failing", "see df on the server, and its log"
+)
+DAMAGED = Diagnosis(
+    DataError, "the table or its index is damaged", "check and repair it; restore a backup"
+)
+CONSTRAINT = Diagnosis(
+    DataError,
+    "a constraint or trigger of the database refuses the deletion",
+    "give the foreign key ON DELETE CASCADE, or change the trigger",
+)
+TOO_LARGE = Diagnosis(
+    DataError,
+    "the deletion is larger than the server takes in one transaction",
+    "use --batch-seconds, or raise the server's limit "
+    "(max_binlog_cache_size, wsrep_max_ws_size, wsrep_max_ws_rows, innodb_buffer_pool_size)",
+)
+
+
+def one_line(text: str) -> str:
+    """Return what a driver said, its lines joined."""
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())

@@ -1,0 +1,42 @@
+"""sqlite3 behind SQLAlchemy: its connection, its text, and names as SQLite reads them."""
+
+import sqlite3
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.expression import ColumnElement
+
+Column = ColumnElement[object]
+
+
+def driver_connection(connection: Connection) -> sqlite3.Connection:
+    """Return sqlite3's own connection."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    return raw
+
+
+def encoding_of(connection: Connection) -> str:
+    """Return the encoding of the database's text, by a name that Python knows as well."""
+    return str(pragma(connection, "encoding"))
+
+
+def pragma(connection: Connection, name: str) -> Any:
+    """Return the value of a PRAGMA."""
+    return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+
+
+def fold(name: str) -> bytes:
+    """Return a name as SQLite compares names: it ignores the case of ASCII letters only."""
+    return name.encode(errors="surrogateescape").lower()
+
+
+def quote(name: str) -> str:
+    """Quote a name; SQLAlchemy would also double every "%" in it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def qualified(table: str, column: str) -> Column:
+    """Return a column by its full name: SQLite takes a lone quoted name it knows not for text."""
+    return sa.literal_column(f"{quote(table)}.{quote(column)}")

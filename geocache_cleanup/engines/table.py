@@ -1,0 +1,129 @@
+"""A table to prune: what each engine tells of it and does with it, on one connection."""
+
+import abc
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.expression import ColumnElement, Delete, TableClause
+
+from geocache_cleanup.times.instants import Stored
+
+if TYPE_CHECKING:
+    from geocache_cleanup.engines.backlog import Backlog
+    from geocache_cleanup.engines.base import Engine
+    from geocache_cleanup.times.stored_ranges import Range
+
+Condition = ColumnElement[bool]
+
+
+@dataclass(frozen=True)
+class StaleCondition:
+    """Two exact predicates for one part of the table: its stale rows, and its unreadable ones.
+
+    None means that there can be none. ``bounds`` hold both in the order of an index, if one is
+    to be used.
+    """
+
+    stale: Condition | None
+    unreadable: Condition | None = None
+    bounds: "Range | None" = None
+
+
+@dataclass(frozen=True, eq=False)
+class Table(abc.ABC):
+    """The table as it was found in the database; every method raises CleanupError.
+
+    ``numbers`` says whether the time column can hold numbers, ``index`` names an index that
+    leads with it. ``native`` says whether its type is one of dates or times. ``atomic`` is false
+    where the engine cannot undo what an interrupted run did.
+    """
+
+    engine: "Engine"
+    connection: Connection
+    clause: TableClause
+    column: ColumnElement[object]
+    name: str
+    column_name: str
+    column_type: str
+    numbers: bool
+    index: str | None
+    columns: Sequence[str]
+    key: Sequence[str]
+    atomic: bool = True
+    native: bool = False
+
+    @abc.abstractmethod
+    def stale_conditions(self, cutoff: int, now: int, zone: dt.tzinfo) -> Sequence[StaleCondition]:
+        """Return the conditions which together find every stale row, each row once.
+
+        ``cutoff`` and ``now`` are instants, ``zone`` that of stored times without one.
+        """
+
+    @abc.abstractmethod
+    def backlog(self, conditions: Sequence[StaleCondition], seconds: float) -> "Backlog":
+        """Find the stale rows, in transactions of no more than ``seconds`` where others wait."""
+
+    @abc.abstractmethod
+    def stored_times(self) -> Iterable[tuple[Stored, int]]:
+        """Yield every stored time as it is, with the number of rows that hold it."""
+
+    @abc.abstractmethod
+    def may_cascade(self) -> bool:
+        """Tell whether triggers or foreign keys may have a say, and a deletion can be undone."""
+
+    @abc.abstractmethod
+    def create_index(self, index: sa.Index) -> bool:
+        """Create an index on the time column; return whether there was none of its name."""
+
+    @abc.abstractmethod
+    def lock(self) -> None:
+        """Keep other runs from the table until the transaction ends.
+
+        Raise TemporaryError if one is at work.
+        """
+
+    def delete_statement(self, condition: Condition) -> Delete:
+        """Return the statement that deletes the rows of a condition fastest."""
+        return sa.delete(self.clause).where(condition)
+
+    def delete(self, condition: Condition) -> int:
+        """Delete the rows of a condition; return how many there were."""
+        return int(self.connection.execute(self.delete_statement(condition)).rowcount)
+
+    def check_writable(self) -> None:
+        """Raise CleanupError if rows of the table could not be deleted; change nothing."""
+        self.connection.execute(sa.delete(self.clause).where(sa.false()))
+
+    def count(self, condition: Condition | None = None) -> int:
+        """Count the rows of a condition, or all of them."""
+        statement = sa.select(sa.func.count()).select_from(self.clause)
+        if condition is not None:
+            statement = statement.where(condition)
+        return int(self.connection.execute(statement).scalar_one())
+
+    def count_unreadable(self, conditions: Sequence[StaleCondition]) -> int:
+        """Count the values that the conditions meet and cannot read."""
+        return sum(
+            self.count(condition.unreadable)
+            for condition in conditions
+            if condition.unreadable is not None
+        )
+
+
+def any_stale(conditions: Sequence[StaleCondition]) -> Condition:
+    """Return the condition that some condition finds a row stale."""
+    return sa.or_(sa.false(), *(found.stale for found in conditions if found.stale is not None))
+
+
+def merged(conditions: Sequence[StaleCondition]) -> StaleCondition:
+    """Return one condition in place of several, for a table that has to be read as a whole."""
+    stale = [found.stale for found in conditions if found.stale is not None]
+    unreadable = [found.unreadable for found in conditions if found.unreadable is not None]
+    return StaleCondition(
+        stale=sa.or_(*stale) if stale else None,
+        unreadable=sa.or_(*unreadable) if unreadable else None,
+    )
