@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-import support
 from hypothesis import HealthCheck, settings
+
+from helpers import reporting
 
 # pytest --hypothesis-profile=thorough is for CI and for changes to how times are read. Both try the
 # same inputs each time: what a change breaks is told apart from what chance finds; that is explore.
@@ -23,7 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="some",
         metavar="some|all|NAME,...",
         help="servers for tests/servers: those of this machine and a part of the tests on all"
-        " others (some), all tests on all, or all tests on those named; see servers/releases.py",
+        " others (some), all tests on all, or all tests on those named, as they are in"
+        " helpers/servers/releases.py",
     )
 
 
@@ -31,22 +33,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_testnodedown(node: Any) -> None:
     """Take over what a process of pytest-xdist has counted and left out."""
     output = getattr(node, "workeroutput", {})
-    support.left_out |= set(output.get("left_out", ()))
-    support.tally.update(output.get("tally", {}))
+    reporting.left_out |= set(output.get("left_out", ()))
+    reporting.tally.update(output.get("tally", {}))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand both over, where this is such a process."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["left_out"] = sorted(support.left_out)
-        session.config.workeroutput["tally"] = dict(support.tally)
+        session.config.workeroutput["left_out"] = sorted(reporting.left_out)
+        session.config.workeroutput["tally"] = dict(reporting.tally)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say at the end, where it is seen, what was tried and which tests did not run."""
-    if support.tally:
+    if reporting.tally:
         counts = ("faults tried", "inputs tried", "rows lost")
-        told = "; ".join(f"{name}: {support.tally[name]}" for name in counts)
+        told = "; ".join(f"{name}: {reporting.tally[name]}" for name in counts)
         terminalreporter.write_line(told)
-    for said in sorted(support.left_out):
+    for said in sorted(reporting.left_out):
         terminalreporter.write_line(said, yellow=True)

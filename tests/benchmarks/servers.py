@@ -14,9 +14,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from servers.mariadb_server import MariaDBServer
-from servers.postgresql_server import PostgreSQLServer
-from servers.private_server import private_directory
+from helpers.servers.daemon import private_directory
+from helpers.servers.mariadb import MariaDBServer
+from helpers.servers.postgresql import PostgreSQLServer
 
 CUTOFF = "2026-06-03"
 STALE_PERCENT = 30
@@ -51,7 +51,6 @@ def measure(reset: Callable[[], object], work: Callable[[], object], repetitions
 
 
 def must(*command: object) -> None:
-    """Run a command that must succeed."""
     done = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, check=False
     )

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import support
+
+from helpers import commands, processes, tables
 
 URL = "--database-url=sqlite:///{}"
 NOW = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -21,9 +22,9 @@ FRESH: list[tuple[str, object]] = [(str(number), NOW) for number in range(4)]
 def well_kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a database of which there is nothing to say: fresh rows, migrated, just pruned."""
     path = tmp_path_factory.mktemp("advice") / "geo.db"
-    support.make_table(path, FRESH)
+    tables.make_table(path, FRESH)
     for command in ("migrate", "run"):
-        assert support.command(command, URL.format(path)).returncode == 0
+        assert commands.execute(command, URL.format(path)).returncode == 0
     return path
 
 
@@ -35,7 +36,7 @@ def database(well_kept: Path, tmp_path: Path) -> Path:
 
 def advice(path: Path, *arguments: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return what check advises, remedies by findings; and they are what the text ends with."""
-    done = support.command("check", URL.format(path), "--json", *arguments, env=env)
+    done = commands.execute("check", URL.format(path), "--json", *arguments, env=env)
     assert done.returncode == 0, done.stderr
     found = {row["finding"]: row["remedy"] for row in json.loads(done.stdout)["advice"]}
     assert all(found.values())
@@ -45,7 +46,7 @@ def advice(path: Path, *arguments: str, env: Mapping[str, str] | None = None) ->
 def test_nothing_to_say(database: Path) -> None:
     """It says so."""
     assert advice(database) == {}
-    text = support.command("check", URL.format(database)).stdout
+    text = commands.execute("check", URL.format(database)).stdout
     assert text.endswith("Problems and advice\n  None.\n")
 
 
@@ -78,7 +79,7 @@ FUTURE = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+{}')"
 )
 def test_one_finding(database: Path, change: str, finding: str, remedy: str) -> None:
     """Each by a change of its own."""
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         connection.execute(change)
     ((said, what_to_do),) = advice(database).items()
     assert finding in said
@@ -104,7 +105,7 @@ def test_a_finding_of_the_settings(
 
 def test_expiry_times_lie_ahead(database: Path) -> None:
     """With a cutoff of now they are as they should be."""
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         connection.execute(INSERT.format(FUTURE.format("9 days")))
     found = advice(database, "--before=now")
     assert not any("clock" in said for said in found)
@@ -114,7 +115,7 @@ def test_a_password_in_view(tmp_path: Path) -> None:
     """Said although the server cannot be reached, and not repeated."""
     secret = "s3cr3t"  # noqa: S105 - of a server that does not exist
     url = f"--database-url=mysql+pymysql://user:{secret}@127.0.0.1:1/app"
-    done = support.command("check", url, "--json", "--timeout=2", cwd=tmp_path)
+    done = commands.execute("check", url, "--json", "--timeout=2", cwd=tmp_path)
     assert done.returncode != 0
     document = json.loads(done.stdout)
     assert any("password" in row["finding"] for row in document["advice"])
@@ -123,13 +124,13 @@ def test_a_password_in_view(tmp_path: Path) -> None:
 
 def test_a_run_that_would_not_end_in_time(database: Path) -> None:
     """By the speed of past runs; small ones say nothing of it."""
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         rows = [(f"old{number}", "2020-01-01") for number in range(99)]
         connection.executemany("INSERT INTO geo_cache VALUES (?, ?)", rows)
         slow = "deleted = 1000, duration_seconds = 1e5"
         connection.execute(f"UPDATE geocache_cleanup_runs SET {slow}")
     assert any("--timeout stops it" in said for said in advice(database))
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         connection.execute("UPDATE geocache_cleanup_runs SET deleted = 999")
     assert not any("--timeout stops it" in said for said in advice(database))
 
@@ -151,8 +152,8 @@ def test_systemd_never_stops_a_check(database: Path, script: str | None, words: 
         (directory / "systemctl").chmod(0o755)
     path = f"{directory}:{os.environ['PATH']}" if script else str(directory)
     began = time.monotonic()
-    done = support.command("check", URL.format(database), "--json", env={"PATH": path})
-    assert time.monotonic() - began < 2 + 4 * support.PROMPT
+    done = commands.execute("check", URL.format(database), "--json", env={"PATH": path})
+    assert time.monotonic() - began < 2 + 4 * processes.PROMPT
     assert done.returncode == 0
     timers = json.loads(done.stdout)["timers"]
     assert words in timers["unknown"]

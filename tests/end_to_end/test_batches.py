@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-import support
 
-from end_to_end.conftest import count, make_database, slow_down, start, url
+from helpers import commands, jobs, tables
+from helpers.commands import start, url
+from helpers.databases import count, make_database, slow_down
 
 ROWS = 60_000
 FEW_ROWS = 4_000
@@ -36,8 +37,8 @@ def test_events_of_a_run_in_batches(database: Path) -> None:
         manager.setblocking(False)
         heard: list[str] = []
         process = subprocess.Popen(
-            [*support.COMMAND, "run", url(database), f"--before={support.CUTOFF}", BATCHES],
-            env=support.environment({"NOTIFY_SOCKET": path}),
+            [*commands.COMMAND, "run", url(database), f"--before={jobs.CUTOFF}", BATCHES],
+            env=commands.environment({"NOTIFY_SOCKET": path}),
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -46,11 +47,11 @@ def test_events_of_a_run_in_batches(database: Path) -> None:
             heard += received(manager)
         heard += received(manager)
         assert process.stderr is not None
-        ran = support.events(process.stderr.read())[-1]
+        ran = commands.events(process.stderr.read())[-1]
     assert (process.returncode, ran["event"]) == (0, "geo_cache_cleanup_ran")
     assert (ran["deleted"], ran["batches"] > 5) == (ROWS // 2, True)
-    assert support.fetch(database, "SELECT deleted FROM geocache_cleanup_runs") == [ROWS // 2]
-    assert support.fetch(database, "SELECT batches FROM geocache_cleanup_runs") == [ran["batches"]]
+    assert tables.fetch(database, "SELECT deleted FROM geocache_cleanup_runs") == [ROWS // 2]
+    assert tables.fetch(database, "SELECT batches FROM geocache_cleanup_runs") == [ran["batches"]]
     assert sum(f"of {ROWS // 2} are done" in message for message in heard) > 5
     assert count(database) == ROWS // 2
 
@@ -77,7 +78,7 @@ def stuck(tmp_path: Path) -> Path:
     """Return a database, soon searched, of which five hundred rows can be deleted and no more."""
     database = make_database(tmp_path / "geo.db", FEW_ROWS, "wal")
     for_ever = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c)"
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         connection.execute("CREATE TABLE gone (n)")
         connection.execute(
             "CREATE TRIGGER note AFTER DELETE ON geo_cache BEGIN INSERT INTO gone VALUES (1); END"
@@ -92,21 +93,21 @@ def stuck(tmp_path: Path) -> Path:
 
 def test_timeout_keeps_what_is_done(stuck: Path) -> None:
     """A run that does not finish in time ends with 75, tells what remains, and can go on."""
-    done = support.command(
-        "run", url(stuck), "--before", support.CUTOFF, TINY_BATCHES, "--timeout", "10"
+    done = commands.execute(
+        "run", url(stuck), "--before", jobs.CUTOFF, TINY_BATCHES, "--timeout", "10"
     )
-    event = support.events(done.stderr)[-1]
+    event = commands.events(done.stderr)[-1]
     assert (done.returncode, event["event"]) == (75, "geo_cache_cleanup_failed")
     assert event["batches"] > 0
     assert event["deleted"] + event["remaining"] == FEW_ROWS // 2
     assert f"{event['remaining']} remain" in event["reason"]
     assert (event["retryable"], "goes on" in event["hint"]) == (True, True)
     assert count(stuck) == FEW_ROWS - event["deleted"]
-    assert support.fetch(stuck, "SELECT deleted FROM geocache_cleanup_runs") == [event["deleted"]]
-    with support.connected(stuck) as connection:
+    assert tables.fetch(stuck, "SELECT deleted FROM geocache_cleanup_runs") == [event["deleted"]]
+    with tables.connected(stuck) as connection:
         connection.execute("DROP TRIGGER stuck")
-    second = support.command("run", url(stuck), "--before", support.CUTOFF, BATCHES)
-    assert support.events(second.stderr)[-1]["deleted"] == event["remaining"]
+    second = commands.execute("run", url(stuck), "--before", jobs.CUTOFF, BATCHES)
+    assert commands.events(second.stderr)[-1]["deleted"] == event["remaining"]
 
 
 def test_a_bug_keeps_what_is_done(database: Path) -> None:
@@ -115,8 +116,8 @@ def test_a_bug_keeps_what_is_done(database: Path) -> None:
         "from geocache_cleanup.pruning.progress import ShownProgress\n"
         "ShownProgress.advance = lambda self, done, total: 1 // 0"
     )
-    arguments = ("run", url(database), f"--before={support.CUTOFF}", BATCHES)
-    failed = support.events(support.in_python(*arguments, first=bug).stderr)[-1]
+    arguments = ("run", url(database), f"--before={jobs.CUTOFF}", BATCHES)
+    failed = commands.events(commands.execute_in_python(*arguments, first=bug).stderr)[-1]
     assert (failed["exit_status"], failed["batches"]) == (70, 1)
     assert count(database) == ROWS - failed["deleted"]
     assert failed["remaining"] == ROWS // 2 - failed["deleted"] > 0
@@ -125,17 +126,17 @@ def test_a_bug_keeps_what_is_done(database: Path) -> None:
 def test_a_signal_keeps_what_is_done(slow: Path) -> None:
     """SIGTERM between or in batches undoes the open one only; the event says so."""
     process = start(slow, TINY_BATCHES)
-    while not support.fetch(slow, "SELECT count(*) FROM geocache_cleanup_runs")[0]:
+    while not tables.fetch(slow, "SELECT count(*) FROM geocache_cleanup_runs")[0]:
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     _, output = process.communicate(timeout=30)
-    event = support.events(output)[-1]
+    event = commands.events(output)[-1]
     assert (process.returncode, event["event"]) == (0, "geo_cache_cleanup_interrupted")
     assert 0 < event["deleted"] == ROWS // 2 - event["remaining"]
     assert f"{event['deleted']} rows were deleted in {event['batches']} batches" in event["message"]
     assert count(slow) == ROWS - event["deleted"]
-    assert support.fetch(slow, "SELECT deleted FROM geocache_cleanup_runs") == [event["deleted"]]
+    assert tables.fetch(slow, "SELECT deleted FROM geocache_cleanup_runs") == [event["deleted"]]
 
 
 def test_writers_get_in_between(database: Path) -> None:
@@ -143,7 +144,7 @@ def test_writers_get_in_between(database: Path) -> None:
     process = start(database, BATCHES)
     written = 0
     met: set[int] = set()
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         while process.poll() is None:
             statement = "INSERT INTO geo_cache (ip, cached_at, last_seen) VALUES (?, ?, ?)"
             fresh = "2099-01-01T00:00:00Z"
@@ -183,8 +184,8 @@ def on_a_terminal(path: Path, *arguments: str) -> tuple[int, str]:
     """Run where stderr is a terminal; return the exit status and what was shown."""
     screen, terminal = pty.openpty()
     process = subprocess.Popen(
-        [*support.COMMAND, "run", url(path), f"--before={support.CUTOFF}", *arguments],
-        env=support.environment({"TERM": "xterm", "COLUMNS": "120"}),
+        [*commands.COMMAND, "run", url(path), f"--before={jobs.CUTOFF}", *arguments],
+        env=commands.environment({"TERM": "xterm", "COLUMNS": "120"}),
         stderr=terminal,
     )
     os.close(terminal)
@@ -208,8 +209,8 @@ def drain(screen: int, shown: bytearray) -> None:
 
 def test_batches_must_fit_the_timeout(database: Path) -> None:
     """A batch that may take as long as the run is a mistake, told before anything is opened."""
-    done = support.command("run", url(database), "--batch-seconds=5", "--timeout=5")
-    (event,) = support.events(done.stderr)
+    done = commands.execute("run", url(database), "--batch-seconds=5", "--timeout=5")
+    (event,) = commands.events(done.stderr)
     assert (done.returncode, len(event["problems"])) == (2, 1)
     assert "--batch-seconds" in event["reason"]
     assert "--timeout" in event["reason"]

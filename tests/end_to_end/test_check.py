@@ -10,7 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import support
+
+from helpers import commands, tables
 
 ROWS = [
     ("a", "2020-01-01T00:00:00Z"),
@@ -26,15 +27,15 @@ ROWS = [
 def database(tmp_path: Path) -> Path:
     """Return a WAL database of mixed formats that nobody has open."""
     path = tmp_path / "geo.db"
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-    support.make_table(path, ROWS)
+    tables.make_table(path, ROWS)
     return path
 
 
 def test_check_as_json(database: Path) -> None:
     """One document has the settings with their sources, the formats, the ages, the outcome."""
-    done = support.command(
+    done = commands.execute(
         "check",
         f"--database-url=sqlite:///{database}",
         "--json",
@@ -68,10 +69,10 @@ def contents(directory: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("journal", ["WAL", "DELETE"])
 def test_check_as_text_fits_and_changes_nothing(database: Path, journal: str) -> None:
     """It proves that it may write; the file stays as it is, and nothing is left beside it."""
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         connection.execute(f"PRAGMA journal_mode = {journal}")
     before = contents(database.parent)
-    done = support.command("check", f"--database-url=sqlite:///{database}")
+    done = commands.execute("check", f"--database-url=sqlite:///{database}")
     assert done.returncode == 0
     assert "A run would delete 3 rows" in done.stdout
     assert "proved without writing" in done.stdout
@@ -92,20 +93,20 @@ def test_check_ends_as_a_run_would(
 ) -> None:
     """What would stop a run is in the document, and is the exit status."""
     url = f"--database-url=sqlite:///{database}"
-    done = support.command("check", url, "--json", *arguments)
-    assert done.returncode == support.command("run", url, *arguments).returncode == status
+    done = commands.execute("check", url, "--json", *arguments)
+    assert done.returncode == commands.execute("run", url, *arguments).returncode == status
     problem = json.loads(done.stdout)["problem"]
     assert reason in problem["reason"]
     assert problem["exit_status"] == status
-    assert support.events(done.stderr)[-1]["event"] == "geo_cache_cleanup_failed"
+    assert commands.events(done.stderr)[-1]["event"] == "geo_cache_cleanup_failed"
 
 
 def test_check_of_a_locked_database(database: Path) -> None:
     """A database that stays locked stops a check as it stops a run."""
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         connection.execute("BEGIN IMMEDIATE")
         url = f"--database-url=sqlite:///{database}"
-        assert support.command("check", url, "--timeout=1").returncode == 75
+        assert commands.execute("check", url, "--timeout=1").returncode == 75
 
 
 @pytest.mark.parametrize(
@@ -126,9 +127,9 @@ def test_ages_and_retentions_are_exact(
     # The oldest is from before any cutoff here, whenever this runs.
     days = [-30_000, -3, *(day + 0.5 for day in range(0, 400, 5)), 10_000.5]
     times = [(now - dt.timedelta(days=day)).strftime("%Y-%m-%d %H:%M:%S") for day in days]
-    support.make_table(tmp_path / "geo.db", [(str(n), time) for n, time in enumerate(times)])
+    tables.make_table(tmp_path / "geo.db", [(str(n), time) for n, time in enumerate(times)])
     url = f"--database-url=sqlite:///{tmp_path / 'geo.db'}"
-    found = json.loads(support.command("check", url, "--json", *cutoff).stdout)
+    found = json.loads(commands.execute("check", url, "--json", *cutoff).stdout)
     table = found["table"]
     for row in table["retentions"]:
         assert row["would_delete"] == sum(day > row["days"] for day in days)
@@ -140,7 +141,7 @@ def test_ages_and_retentions_are_exact(
         assert stale[0]["from_days"] == retention
         assert found["would_delete"] == sum(day > retention for day in days)
     assert (stale[0]["from_days"] < 0) is ahead
-    text = support.command("check", url, *cutoff).stdout.splitlines()
+    text = commands.execute("check", url, *cutoff).stdout.splitlines()
     mark = next(number for number, line in enumerate(text) if " cutoff " in line)
     words = ["delete" if " delete" in line else "keep" for line in text[mark - 2 : mark + 3]]
     assert [words[1], words[3]] == ["keep", "delete"]
@@ -158,11 +159,11 @@ def test_every_line_fits_80_columns(database: Path, long: bool) -> None:
         directory.mkdir(parents=True)
         database = database.rename(directory / "geo.db")
         table = LONG
-        with support.connected(database) as connection:
+        with tables.connected(database) as connection:
             connection.execute(f"ALTER TABLE geo_cache RENAME TO {LONG}")
             connection.execute(f"UPDATE {LONG} SET last_seen = printf('%.9999c', 'x') WHERE ip='d'")
     arguments = (f"--database-url=sqlite:///{database}", f"--table={table}")
-    shown = support.command("check", *arguments).stdout
+    shown = commands.execute("check", *arguments).stdout
     assert max(map(len, shown.splitlines())) <= 80
     assert "Problems and advice" in shown
     # Nothing is lost of what was cut into several lines.
@@ -174,8 +175,8 @@ def on_terminal(*arguments: str, **env: str) -> str:
     """Run a command with a terminal as its output."""
     reader, writer = pty.openpty()
     process = subprocess.Popen(
-        [*support.COMMAND, *arguments],
-        env=support.environment({"TERM": "xterm-256color", **env}),
+        [*commands.COMMAND, *arguments],
+        env=commands.environment({"TERM": "xterm-256color", **env}),
         stdin=subprocess.DEVNULL,
         stdout=writer,
         stderr=writer,
@@ -197,7 +198,7 @@ def test_no_colour_and_no_boxes(database: Path, command: str, env: dict[str, str
         *command.split(),
         *([f"--database-url=sqlite:///{database}"] * (command == "check")),
     ]
-    piped = support.command(*arguments, env=env)
+    piped = commands.execute(*arguments, env=env)
     for text in (on_terminal(*arguments, **env), piped.stdout + piped.stderr):
         assert len(text) > 50
         assert "\x1b" not in text
@@ -207,14 +208,14 @@ def test_no_colour_and_no_boxes(database: Path, command: str, env: dict[str, str
 def test_a_table_too_large_to_be_read(tmp_path: Path) -> None:
     """What a run would do is still told, within the timeout."""
     path = tmp_path / "geo.db"
-    support.make_table(path, [("old", "2001-01-01T00:00:00Z")])
-    with support.connected(path) as connection:
+    tables.make_table(path, [("old", "2001-01-01T00:00:00Z")])
+    with tables.connected(path) as connection:
         connection.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500000)"
             " INSERT INTO geo_cache SELECT i,"
             " strftime('%Y-%m-%dT%H:%M:%SZ', strftime('%s', 'now') - i, 'unixepoch') FROM n"
         )
-    done = support.command("check", f"--database-url=sqlite:///{path}", "--json", "--timeout=5")
+    done = commands.execute("check", f"--database-url=sqlite:///{path}", "--json", "--timeout=5")
     document = json.loads(done.stdout)
     assert done.returncode == 0, document["problem"]
     assert document["would_delete"] == 1

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import support
 from prometheus_client.parser import text_string_to_metric_families
 
 from geocache_cleanup.metrics import metrics_file
+from helpers import commands, processes, tables
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 
@@ -28,7 +28,7 @@ def database(tmp_path: Path) -> Path:
     """Return an indexed database with two stale rows, two fresh ones, and one without a time."""
     path = tmp_path / "geo.db"
     rows: list[tuple[str, object]] = [("a", ago(200)), ("b", ago(100)), ("c", ago(50))]
-    support.make_table(path, [*rows, ("d", ago(1)), ("e", "12:00")])
+    tables.make_table(path, [*rows, ("d", ago(1)), ("e", "12:00")])
     return path
 
 
@@ -38,7 +38,7 @@ def run(
     """Run the job on a database, with the metrics beside it in geo.prom."""
     url, path = f"sqlite:///{database}", database.with_name("geo.prom")
     variables = {"GEOCACHE_CLEANUP_METRICS_FILE": str(path), **(env or {})}
-    return support.command("run", f"--database-url={url}", *arguments, env=variables, **options)
+    return commands.execute("run", f"--database-url={url}", *arguments, env=variables, **options)
 
 
 def values(database: Path) -> dict[str, float]:
@@ -63,7 +63,9 @@ def test_after_a_success(database: Path) -> None:
     assert found["last_run_timestamp_seconds"] == found["last_success_timestamp_seconds"]
     assert (found["last_run_success"], found["last_run_exit_status"]) == (1, 0)
     assert (found["last_run_deleted_rows"], found["last_run_unreadable_values"]) == (2, 1)
-    assert found["last_run_duration_seconds"] == support.events(done.stderr)[-1]["duration_seconds"]
+    assert (
+        found["last_run_duration_seconds"] == commands.events(done.stderr)[-1]["duration_seconds"]
+    )
     oldest = (NOW - dt.timedelta(days=50)).timestamp()
     assert found["oldest_remaining_timestamp_seconds"] == oldest
     assert database.with_name("geo.prom").stat().st_mode & 0o777 == 0o644
@@ -104,17 +106,17 @@ def test_a_failure_without_a_success_before(database: Path) -> None:
 
 def test_a_run_that_is_stopped(database: Path) -> None:
     """It exits 0 and was no success."""
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         connection.execute("BEGIN IMMEDIATE")
         process = subprocess.Popen(
-            [*support.COMMAND, "run", f"--database-url=sqlite:///{database}"],
-            env=support.environment(
+            [*commands.COMMAND, "run", f"--database-url=sqlite:///{database}"],
+            env=commands.environment(
                 {"GEOCACHE_CLEANUP_METRICS_FILE": str(database.with_name("geo.prom"))}
             ),
             stderr=subprocess.PIPE,
             text=True,
         )
-        support.wait_until_it_listens(process)
+        processes.wait_until_it_listens(process)
         process.terminate()
         process.communicate(timeout=60)
     assert process.returncode == 0
@@ -132,7 +134,7 @@ def test_a_dry_run_writes_nothing(database: Path) -> None:
 def test_a_path_of_any_bytes(tmp_path: Path) -> None:
     """What is no UTF-8 in it is escaped in the label."""
     path = tmp_path / os.fsdecode(b"ge\xff\n.db")
-    support.make_table(path, [("a", ago(200)), ("b", ago(9))])
+    tables.make_table(path, [("a", ago(200)), ("b", ago(9))])
     assert run(path).returncode == 0
     text = (tmp_path / "geo.prom").read_text()
     assert r"ge\\udcff\n.db" in text
@@ -160,25 +162,25 @@ def test_a_file_that_cannot_be_written_is_refused_beforehand(database: Path, cau
     """Nothing is deleted, by run; check says the same."""
     path = cause(database.parent)
     for command in ("run", "check"):
-        done = support.command(
+        done = commands.execute(
             command, f"--database-url=sqlite:///{database}", f"--metrics-file={path}"
         )
         assert done.returncode == 78
-        assert "metrics" in support.events(done.stderr)[-1]["reason"]
-    assert len(support.fetch(database, "SELECT 1 FROM geo_cache")) == 5
+        assert "metrics" in commands.events(done.stderr)[-1]["reason"]
+    assert len(tables.fetch(database, "SELECT 1 FROM geo_cache")) == 5
     assert cause is not refuse_other_file or Path(path).read_text() == "mine\n"
 
 
 def test_without_the_library(database: Path) -> None:
     """The package for apt and the extra for pip are named, before anything is opened."""
-    done = support.in_python(
+    done = commands.execute_in_python(
         "run",
         f"--database-url=sqlite:///{database}",
         f"--metrics-file={database.with_name('geo.prom')}",
         first="sys.modules['prometheus_client'] = None",
     )
     assert done.returncode == 78
-    hint = support.events(done.stderr)[-1]["hint"]
+    hint = commands.events(done.stderr)[-1]["hint"]
     assert "python3-prometheus-client" in hint
     assert "geocache-cleanup[metrics]" in hint
     assert os.listdir(database.parent) == ["geo.db"]
@@ -192,24 +194,24 @@ def test_a_write_that_fails_afterwards_does_not_hide_the_run(database: Path) -> 
         "NOTIFY_SOCKET": str(address),
     }
     with (
-        support.connected(database) as connection,
+        tables.connected(database) as connection,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
     ):
         manager.bind(str(address))
         manager.settimeout(30)
         connection.execute("BEGIN IMMEDIATE")
         process = subprocess.Popen(
-            [*support.COMMAND, "run", f"--database-url=sqlite:///{database}"],
-            env=support.environment(variables),
+            [*commands.COMMAND, "run", f"--database-url=sqlite:///{database}"],
+            env=commands.environment(variables),
             stderr=subprocess.PIPE,
             text=True,
         )
         while b"Waiting" not in manager.recv(4096):
             pass
         target.mkdir()  # it was looked at before the run began to wait
-    event = support.events(process.communicate(timeout=60)[1])[-1]
+    event = commands.events(process.communicate(timeout=60)[1])[-1]
     assert (process.returncode, event["event"]) == (0, "geo_cache_cleanup_ran")
     assert (event["level"], event["deleted"]) == ("warning", 2)
     assert "metrics file could not be written" in event["metrics_problem"]
     assert sorted(os.listdir(database.parent)) == ["geo.db", "geo.prom", "notify"]
-    assert len(support.fetch(database, "SELECT 1 FROM geo_cache")) == 3
+    assert len(tables.fetch(database, "SELECT 1 FROM geo_cache")) == 3

@@ -6,15 +6,16 @@ import threading
 from pathlib import Path
 
 import pytest
-import support
 
-from end_to_end.conftest import count, make_database, url
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import StorageError
+from helpers import commands, jobs, tables
+from helpers.commands import url
+from helpers.databases import count, make_database
 
 ROWS = 20_000
-RUN = ("run", "--before", support.CUTOFF)
+RUN = ("run", "--before", jobs.CUTOFF)
 
 
 @pytest.fixture
@@ -25,53 +26,53 @@ def database(tmp_path: Path) -> Path:
 
 def free_pages(path: Path) -> int:
     """Return how many pages hold nothing."""
-    return int(support.fetch(path, "PRAGMA freelist_count")[0])
+    return int(tables.fetch(path, "PRAGMA freelist_count")[0])
 
 
 @pytest.mark.parametrize("batches", ["0", "0.05"])
 def test_freed_pages_are_told_and_kept(database: Path, batches: str) -> None:
     """Without --reclaim the file keeps its size, and the event tells what new rows can use."""
-    event = support.events(support.command(*RUN, url(database), "--batch-seconds", batches).stderr)[
-        -1
-    ]
+    event = commands.events(
+        commands.execute(*RUN, url(database), "--batch-seconds", batches).stderr
+    )[-1]
     assert event["freed_pages"] == free_pages(database) > 0
 
 
 def test_vacuum(database: Path) -> None:
     """The file shrinks by what the event says, after the run has been told."""
     before = database.stat().st_size
-    done = support.command(*RUN, url(database), "--reclaim=yes")
-    _, ran, reclaimed = support.events(done.stderr)
+    done = commands.execute(*RUN, url(database), "--reclaim=yes")
+    _, ran, reclaimed = commands.events(done.stderr)
     assert (done.returncode, ran["event"]) == (0, "geo_cache_cleanup_ran")
     assert reclaimed["event"] == "geo_cache_cleanup_reclaimed"
     assert reclaimed["level"] == "info"
     assert reclaimed["reclaimed_bytes"] == before - database.stat().st_size > 0
     assert (free_pages(database), count(database)) == (0, ROWS // 2)
-    second = support.command(*RUN, url(database), "--reclaim=yes")
-    assert [event["event"] for event in support.events(second.stderr)][1:] == [
+    second = commands.execute(*RUN, url(database), "--reclaim=yes")
+    assert [event["event"] for event in commands.events(second.stderr)][1:] == [
         "geo_cache_cleanup_ran"
     ]
 
 
 def test_incremental_vacuum(database: Path) -> None:
     """A file made for it shrinks step by step, and others can write in between."""
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("VACUUM")
     before = database.stat().st_size
-    reclaimed = support.events(support.command(*RUN, url(database), "--reclaim=yes").stderr)[-1]
+    reclaimed = commands.events(commands.execute(*RUN, url(database), "--reclaim=yes").stderr)[-1]
     assert reclaimed["reclaimed_bytes"] == before - database.stat().st_size > 0
     assert (free_pages(database), count(database)) == (0, ROWS // 2)
 
 
 def test_a_reader_in_the_way(database: Path) -> None:
     """Who still reads the old state keeps it: the log shrinks some other time, nothing fails."""
-    with support.connected(database) as reader:
+    with tables.connected(database) as reader:
         cursor = reader.execute("SELECT ip FROM geo_cache")
         first = cursor.fetchone()
-        done = support.command(*RUN, url(database), "--reclaim=yes", "--timeout=20")
+        done = commands.execute(*RUN, url(database), "--reclaim=yes", "--timeout=20")
         assert len([first, *cursor]) == ROWS
-    reclaimed = support.events(done.stderr)[-1]
+    reclaimed = commands.events(done.stderr)[-1]
     assert (done.returncode, reclaimed["event"]) == (0, "geo_cache_cleanup_reclaimed")
     assert reclaimed["reclaimed_bytes"] == 0
     assert count(database) == ROWS // 2
@@ -79,9 +80,9 @@ def test_a_reader_in_the_way(database: Path) -> None:
 
 def test_the_file_goes_meanwhile(database: Path) -> None:
     """Whatever reading or writing fails after the run is an error of the storage, and no bug."""
-    with support.connected(database) as connection:
+    with tables.connected(database) as connection:
         connection.execute("DELETE FROM geo_cache")
-    holder = support.hold(database, "IMMEDIATE", seconds=1)
+    holder = tables.hold(database, "IMMEDIATE", seconds=1)
     gone = threading.Timer(0.5, database.unlink)
     gone.start()
     engine = open_engine(parse_url(f"sqlite:///{database}"), Deadline(60))
@@ -108,5 +109,5 @@ def test_room_is_looked_for_where_sqlite_copies_to(tmp_path: Path, names: tuple[
     variables = {name: str(tmp_path / name) for name in names}
     for directory in variables.values():
         Path(directory).mkdir()
-    kept = {key: value for key, value in support.environment().items() if "TMP" not in key}
+    kept = {key: value for key, value in commands.environment().items() if "TMP" not in key}
     subprocess.run([sys.executable, "-c", code], env={**kept, **variables}, check=True)

@@ -7,15 +7,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import debian
 import pytest
-import support
-from system.machine import cache_lock
 
-from faults.processes import ForkServers
-from faults.template import DatabaseTemplate, make_template
+from helpers import host, reporting
+from helpers.faults.runs import ForkServers
+from helpers.faults.template import DatabaseTemplate, make_template
+from helpers.host import PROJECT, cache_lock, install
+from helpers.servers.fixtures import database, database_of, running
 
-_HERE = Path(__file__).parent
+__all__ = ["database", "database_of", "running"]  # fixtures
+_SHIM = PROJECT / "tests" / "helpers" / "faults" / "failing_io.c"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -23,13 +24,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     lacking = set()
     if not shutil.which("gcc"):
         lacking |= {"fork_servers"}
-    if not support.may_mount():
+    if not host.may_mount():
         lacking |= {"small_disk", "machine", "quota_disk"}
     some = _that_use(items, lacking)
-    support.leave_out(config, items, some, "trials of faults need gcc and a root that may mount")
+    reporting.leave_out(config, items, some, "trials of faults need gcc and a root that may mount")
     some = _that_use(items, {"quota_disk"})
     if some and (problem := _problem_with_btrfs()):
-        support.leave_out(config, items, some, problem)
+        reporting.leave_out(config, items, some, problem)
 
 
 def _that_use(items: list[pytest.Item], fixtures: set[str]) -> list[pytest.Item]:
@@ -38,7 +39,7 @@ def _that_use(items: list[pytest.Item], fixtures: set[str]) -> list[pytest.Item]
 
 def _problem_with_btrfs() -> str | None:
     with cache_lock():
-        return None if shutil.which("mkfs.btrfs") else debian.install("btrfs-progs")
+        return None if shutil.which("mkfs.btrfs") else install("btrfs-progs")
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +56,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def fork_servers(memory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServers]:
     """Return what forks the command, with the shim that makes system calls fail."""
     shim = tmp_path_factory.mktemp("fork_servers") / "failing_io.so"
-    subprocess.run(
-        ["gcc", "-O2", "-shared", "-fPIC", "-o", shim, _HERE / "failing_io.c", "-ldl"], check=True
-    )
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", shim, _SHIM, "-ldl"], check=True)
     found = ForkServers(memory / "fork_servers", shim)
     yield found
     found.stop()

@@ -62,7 +62,6 @@ def read_time(data: "atheris.FuzzedDataProvider") -> None:
 
 
 def test_one(raw: bytes) -> None:
-    """Fuzz one of the readers."""
     data = atheris.FuzzedDataProvider(raw)
     data.PickValueInList([read_settings, read_url, read_time])(data)
 

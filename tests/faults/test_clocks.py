@@ -4,10 +4,12 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-import support
 
-from faults.processes import Action, Fault, ForkServers, Kind, url
-from faults.template import tally
+from helpers import tables
+from helpers.commands import url
+from helpers.faults.fault import Action, Fault, Kind
+from helpers.faults.runs import ForkServers
+from helpers.faults.template import tally
 
 _YEAR = 366 * 86_400
 
@@ -19,7 +21,7 @@ def recent(tmp_path: Path) -> Path:
     days = {"yesterday": -1, "old": -200, "ahead": 44 * 366}
     now = dt.datetime.now(dt.UTC)
     times = {ip: now + dt.timedelta(days=number) for ip, number in days.items()}
-    support.make_table(path, [(ip, time.isoformat()) for ip, time in times.items()])
+    tables.make_table(path, [(ip, time.isoformat()) for ip, time in times.items()])
     return path
 
 
@@ -30,7 +32,7 @@ def run(fork_servers: ForkServers, path: Path, fault: Fault, *options: str) -> t
         outcome = fork_server.run("run", url(path), *options, fault=fault)
     assert outcome.hits == (fault.nth > 0), outcome
     assert "traceback" not in outcome.last, outcome
-    return outcome.status, set(support.fetch(path, "SELECT ip FROM geo_cache"))
+    return outcome.status, set(tables.fetch(path, "SELECT ip FROM geo_cache"))
 
 
 @pytest.mark.parametrize("years", [1, 20, 100, 200])
@@ -85,11 +87,11 @@ def test_times_that_clocks_hardly_show(
     """A second later it is stale, at the second it is not; a leap second is no time and is kept."""
     instant = dt.datetime.fromisoformat(names or "2030-01-01T00:00:00Z")
     path = tmp_path / "geo.db"
-    support.make_table(path, [("row", text)])
+    tables.make_table(path, [("row", text)])
     for seconds, kept in ((0, {"row"}), (1, {"row"} if names is None else set())):
         before = (instant + dt.timedelta(seconds=seconds)).isoformat()
         with fork_servers.one() as (fork_server, _):
             outcome = fork_server.run("run", url(path), f"--before={before}", f"--time-zone={zone}")
         tally["inputs tried"] += 1
         assert outcome.status == 0, outcome
-        assert set(support.fetch(path, "SELECT ip FROM geo_cache")) == kept
+        assert set(tables.fetch(path, "SELECT ip FROM geo_cache")) == kept

@@ -3,15 +3,18 @@
 import errno
 import itertools
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import support
 
-from faults.processes import Action, Fault, ForkServer, ForkServers, Kind, arguments
-from faults.template import DatabaseTemplate, verify
+from helpers import jobs, processes
+from helpers.commands import url
+from helpers.faults.fault import Action, Fault, Kind
+from helpers.faults.runs import ForkServer, ForkServers, arguments
+from helpers.faults.template import DatabaseTemplate, verify
 
 SEED = 6
 _SIZE = {"stale": 300, "fresh": 300}
@@ -78,7 +81,7 @@ def test_each_call_fails(
         armed = Fault(fault.kinds, fault.nth, fault.action, fault.number, part=str(place))
         outcome = fork_server.run(*arguments(path, f"--timeout={_TIMEOUT}"), fault=armed)
         verify(template, path, outcome)
-        assert outcome.seconds < _TIMEOUT + support.PROMPT
+        assert outcome.seconds < _TIMEOUT + processes.PROMPT
         assert outcome.status in {0, 65, 74, 75}, outcome
         ends[str(fault.kinds.name), errno.errorcode[fault.number], outcome.status] += 1
         if outcome.last["deleted"] is None:
@@ -114,3 +117,24 @@ def test_death_at_each_change(
         chosen(faults(counted(fork_servers, template, kinds), deaths=True), some), trial
     )
     assert states == {0, template.stale} or some
+
+
+@pytest.mark.parametrize("fault", [None, Fault(Kind.WRITE, 3, Action.FAIL_FROM_HERE)])
+@pytest.mark.parametrize("name", ["a b", "quo'te", 'dou"ble', "wh%3Fat", "h#sh", "%41", "naïve ☃"])
+def test_faults_on_awkward_paths(
+    fork_servers: ForkServers, template: DatabaseTemplate, name: str, fault: Fault | None
+) -> None:
+    """The path is opened, and named in the failure, as it is."""
+    with fork_servers.one() as (fork_server, place):
+        directory = place / name.replace("%3F", "?")
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        path = template.copy(directory)
+        outcome = fork_server.run(
+            "run", url(place / name / "geo.db"), f"--before={jobs.CUTOFF}", fault=fault
+        )
+        gone = verify(template, path, outcome)
+        assert (outcome.status, gone) == ((74, 0) if fault else (0, template.stale)), outcome
+        if fault:
+            assert repr(str(path)) in outcome.last["reason"]
+        shutil.rmtree(directory)

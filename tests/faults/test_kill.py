@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import support
 
-from faults.processes import ForkServer, ForkServers, Outcome, arguments
-from faults.template import SLOW_OLD, DatabaseTemplate, trials, verify
+from helpers import commands
+from helpers.faults.runs import ForkServer, ForkServers, Outcome, arguments
+from helpers.faults.template import SLOW_OLD, DatabaseTemplate, trials, verify
 
 SEED = 20_260_603
 
@@ -105,11 +105,11 @@ def execute(path: Path, options: tuple[str, ...], moment: float | None) -> Outco
     """Run the command as a process, and kill it so many seconds after its start."""
     began = time.monotonic()
     process = subprocess.Popen(
-        [*support.COMMAND, *arguments(path, *options)],
+        [*commands.COMMAND, *arguments(path, *options)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=support.environment(),
+        env=commands.environment(),
     )
     if moment is not None:
         time.sleep(moment)

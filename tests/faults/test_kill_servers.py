@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from servers.conftest import database, database_of, is_postgresql, running, text_of
-from servers.private_server import wait_until
 
-from faults.processes import ForkServers, Outcome
-from faults.template import RAN, tally, trials
+from helpers.faults.runs import ForkServers, Outcome
+from helpers.faults.template import RAN, tally, trials
+from helpers.processes import wait_until
+from helpers.servers.dialects import is_postgresql, text_of
 
-__all__ = ["database", "database_of", "running"]  # fixtures
 SEED = 20_260_604
 ROWS = 4_000
 BEFORE = "--before=2026-01-01"

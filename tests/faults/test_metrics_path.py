@@ -5,27 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from faults.processes import ForkServers, Outcome, arguments
-from faults.template import DatabaseTemplate, one_event, verify
-
-# Beside the database: itself, what SQLite makes there, links, what is no file, or in no directory.
-REFUSED = (
-    *("geo.db", "geo.db-wal", "geo.db-shm", "geo.db-journal", "link", "hard"),
-    *("directory", "to-directory", ".", "absent/x.prom", "geo.db/x.prom"),
-)
-# A link to nothing is followed, one to itself replaced.
-TAKEN = ("geo.prom", "empty", "dangling", "loop", "a b'\";#%&$`\\\n\t\u2603", "-", "--table")
-
-
-def furnish(place: Path) -> None:
-    """Put what may be named beside the database."""
-    (place / "directory").mkdir()
-    (place / "empty").touch()
-    os.link(place / "geo.db", place / "hard")
-    (place / "link").symlink_to("geo.db")
-    (place / "to-directory").symlink_to("directory")
-    (place / "dangling").symlink_to("nothing.prom")
-    (place / "loop").symlink_to("loop")
+from helpers.faults.hostile_input import REFUSED, TAKEN, furnish
+from helpers.faults.runs import ForkServers, Outcome, arguments
+from helpers.faults.template import DatabaseTemplate, one_event, verify
 
 
 def run(fork_servers: ForkServers, path: Path, name: str) -> Outcome:

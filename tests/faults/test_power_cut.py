@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from faults.disks import Disk
-from faults.processes import Action, Fault, ForkServer, ForkServers, Kind, Outcome, arguments
-from faults.template import SLOW_OLD, DatabaseTemplate, trials, verify
+from helpers.faults.disks import Disk
+from helpers.faults.fault import Action, Fault, Kind
+from helpers.faults.runs import ForkServer, ForkServers, Outcome, arguments
+from helpers.faults.template import SLOW_OLD, DatabaseTemplate, trials, verify
 
 SEED = 20_260_606
 _BYTES = 32 << 20

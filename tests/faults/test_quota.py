@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-import support
 
-from faults.disks import Disk
-from faults.processes import ForkServers, arguments
-from faults.template import DatabaseTemplate, trials, verify
+from helpers import processes
+from helpers.faults.disks import Disk
+from helpers.faults.runs import ForkServers, arguments
+from helpers.faults.template import DatabaseTemplate, trials, verify
 
 _BYTES = 256 << 20
 _TIMEOUT = 10
@@ -49,7 +49,6 @@ def _btrfs(*arguments: object) -> str:
 
 @pytest.fixture
 def quota_disk(memory: Path) -> Iterator[QuotaDisk]:
-    """Return a place with a quota."""
     with tempfile.TemporaryDirectory(dir=memory) as directory:
         disk = Disk(Path(directory), "btrfs", _BYTES)
         yield QuotaDisk(disk)
@@ -76,7 +75,7 @@ def test_the_quota_is_used_up(
         # The index of a write-ahead log is mapped into memory: where the kernel has no room for
         # a page of that, it can only say so by a signal.
         assert outcome.status in ({0, 74, -signal.SIGBUS} if mode == "wal" else {0, 74}), outcome
-        assert outcome.seconds < _TIMEOUT + support.PROMPT
+        assert outcome.seconds < _TIMEOUT + processes.PROMPT
         gone = verify(template, path, outcome, whole=not options)
         assert outcome.status or gone == template.stale
         ends[outcome.status] += 1

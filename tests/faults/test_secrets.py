@@ -2,62 +2,49 @@
 
 import contextlib
 import itertools
-import json
 import random
 import socket
 import subprocess
 import threading
-import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import support
 
-from faults.processes import Fault, ForkServers, Kind, Outcome
-from faults.template import DOCUMENTED, tally
+from helpers import commands, processes
+from helpers.faults.fault import Fault, Kind
+from helpers.faults.hostile_input import PASSWORD, QUOTED_PASSWORD, leaks
+from helpers.faults.runs import ForkServers, Outcome
+from helpers.faults.template import DOCUMENTED, tally
 
 SEED = 20_260_607
-PASSWORD = "hunter2/:@?#%&=+ '\"\\$`{}[]<>|~^\u00e4\u2603"  # noqa: S105 - the one to look for
-_QUOTED = urllib.parse.quote(PASSWORD, safe="")
-_PARTS = ("hunter2", "hunter", _QUOTED[:8], _QUOTED[-12:], "\u2603", "%E2%98%83")
 _SOURCES = ("option", "environment", "credential")
 
 
 def urls() -> Iterator[str]:
     """Yield URLs that hold the password, right ones and wrong ones of many kinds."""
     drivers = ("postgresql", "postgresql+psycopg2", "mysql", "mariadb+pymysql", "mysql+mysqldb")
-    for driver, password in itertools.product(drivers, (_QUOTED, PASSWORD)):
+    for driver, password in itertools.product(drivers, (QUOTED_PASSWORD, PASSWORD)):
         yield f"{driver}://user:{password}@127.0.0.1:1/db"
     for driver in drivers:
-        yield f"{driver}://user@127.0.0.1:1/db?password={_QUOTED}"
-        yield f"{driver}://user:{_QUOTED}@127.0.0.1:1/db?passwd={_QUOTED}&nonsense={_QUOTED}"
-        yield f"{driver}://user:{_QUOTED}@127.0.0.1:{_QUOTED}/db"
-        yield f"{driver}://user:{_QUOTED}@[::1/db"
-        yield f"{driver}:/user:{_QUOTED}@127.0.0.1/db"
+        yield f"{driver}://user@127.0.0.1:1/db?password={QUOTED_PASSWORD}"
+        yield f"{driver}://user:{QUOTED_PASSWORD}@127.0.0.1:1/db?passwd={QUOTED_PASSWORD}&nonsense={QUOTED_PASSWORD}"
+        yield f"{driver}://user:{QUOTED_PASSWORD}@127.0.0.1:{QUOTED_PASSWORD}/db"
+        yield f"{driver}://user:{QUOTED_PASSWORD}@[::1/db"
+        yield f"{driver}:/user:{QUOTED_PASSWORD}@127.0.0.1/db"
     for driver in drivers:
         yield f"{driver}://user:x@hunter2@127.0.0.1:1/db"
         yield f"{driver}:///user:hunter2@127.0.0.1:1/db"
         yield f"{driver}://us/er:hunter2@127.0.0.1:1/db"
         yield f"{driver}://user:x@y/hunter2@127.0.0.1:1/db"
         yield f"{driver}://127.0.0.1:1/user:hunter2@db"
-    yield f"oracle://user:{_QUOTED}@127.0.0.1/db"
-    yield f"postgresql+asyncpg://user:{_QUOTED}@127.0.0.1/db"
-    yield f"sqlite:///nowhere.db?key={_QUOTED}"
-    yield f"sqlite+pysqlcipher://:{_QUOTED}@/nowhere.db"
+    yield f"oracle://user:{QUOTED_PASSWORD}@127.0.0.1/db"
+    yield f"postgresql+asyncpg://user:{QUOTED_PASSWORD}@127.0.0.1/db"
+    yield f"sqlite:///nowhere.db?key={QUOTED_PASSWORD}"
+    yield f"sqlite+pysqlcipher://:{QUOTED_PASSWORD}@/nowhere.db"
     yield f"user:{PASSWORD}"
-    yield f"postgresql://user:{_QUOTED}@127.0.0.1:1/db?sslmode={_QUOTED}"
-    yield f"postgresql://user:{_QUOTED}@127.0.0.1:1/db?options=-c%20password%3D{_QUOTED}"
-
-
-def leaks(*texts: str) -> list[str]:
-    """Return the parts of the password that a text shows, JSON escapes undone."""
-    whole = "\n".join(texts)
-    plain = whole + whole.encode().decode("unicode_escape", "replace")
-    for line in whole.splitlines():
-        if line.startswith("{"):
-            plain += str(json.loads(line))
-    return [part for part in _PARTS if part in plain]
+    yield f"postgresql://user:{QUOTED_PASSWORD}@127.0.0.1:1/db?sslmode={QUOTED_PASSWORD}"
+    yield f"postgresql://user:{QUOTED_PASSWORD}@127.0.0.1:1/db?options=-c%20password%3D{QUOTED_PASSWORD}"
 
 
 def given(url: str, source: str, directory: Path) -> tuple[list[str], dict[str, str]]:
@@ -118,7 +105,7 @@ def test_servers_that_talk_nonsense(fork_servers: ForkServers, driver: str) -> N
     ]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=answer, args=(listener, greetings * 3), daemon=True).start()
-        url = f"{driver}://user:{_QUOTED}@127.0.0.1:{listener.getsockname()[1]}/db"
+        url = f"{driver}://user:{QUOTED_PASSWORD}@127.0.0.1:{listener.getsockname()[1]}/db"
         for _ in greetings:
             with fork_servers.one() as (fork_server, _place):
                 outcome = fork_server.run(
@@ -127,21 +114,23 @@ def test_servers_that_talk_nonsense(fork_servers: ForkServers, driver: str) -> N
             tally["faults tried"] += 1
             assert outcome.status in {69, 74, 75, 77, 78}, outcome
             assert not leaks(outcome.output, outcome.errors), outcome
-            assert outcome.seconds < 3 + support.PROMPT
+            assert outcome.seconds < 3 + processes.PROMPT
 
 
 def test_what_others_may_see_of_the_process(tmp_path: Path) -> None:
     """A credential is in no argument and no variable, and none of its own files."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(60)
-        url = f"postgresql+psycopg2://user:{_QUOTED}@127.0.0.1:{listener.getsockname()[1]}/db"
+        url = (
+            f"postgresql+psycopg2://user:{QUOTED_PASSWORD}@127.0.0.1:{listener.getsockname()[1]}/db"
+        )
         _, environment = given(url, "credential", tmp_path)
         process = subprocess.Popen(
-            [*support.COMMAND, "run", "--timeout=20"],
+            [*commands.COMMAND, "run", "--timeout=20"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=support.environment(environment),
+            env=commands.environment(environment),
         )
         connection, _ = listener.accept()
         seen = [Path(f"/proc/{process.pid}/{name}").read_text() for name in ("cmdline", "environ")]
@@ -163,7 +152,7 @@ def test_the_units_allow_no_core_dump() -> None:
 
 def test_a_bug_would_show_no_secret(fork_servers: ForkServers) -> None:
     """Even where a system call fails that never does, the event has no secret."""
-    url = f"mysql+pymysql://user:{_QUOTED}@127.0.0.1:1/db?ssl_ca=/nowhere/{_QUOTED}"
+    url = f"mysql+pymysql://user:{QUOTED_PASSWORD}@127.0.0.1:1/db?ssl_ca=/nowhere/{QUOTED_PASSWORD}"
     for nth in range(1, 30):
         with fork_servers.one() as (fork_server, _):
             outcome = fork_server.run(

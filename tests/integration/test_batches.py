@@ -3,15 +3,13 @@
 from pathlib import Path
 
 import pytest
-import support
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.backlog import SortedKeys
 from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import ConfigError, DataError, DeadlineError
 from geocache_cleanup.pruning import batches, prune
-from geocache_cleanup.pruning.batch_sizer import BatchSizer
 from geocache_cleanup.result import Result
+from helpers import commands, jobs, tables
 
 OLD, NEW = "2026-06-03T11:59:59Z", "2026-06-03T12:00:00Z"
 ROWS = 3_000
@@ -39,7 +37,7 @@ SHAPES = {
 
 def fill(path: Path, create: str, journal: str = "wal") -> None:
     """Make a table of half stale rows, of which every time is there twice, and a ledger."""
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute(create)
         names = "ip, n, last_seen" if " n INT" in create else "ip, last_seen"
@@ -51,7 +49,7 @@ def fill(path: Path, create: str, journal: str = "wal") -> None:
             ((f"ip{number}", time_of(number)) for number in range(ROWS)),
         )
         connection.execute("COMMIT")
-    support.command("migrate", f"--database-url=sqlite:///{path}")
+    commands.execute("migrate", f"--database-url=sqlite:///{path}")
 
 
 def time_of(number: int) -> str:
@@ -65,15 +63,15 @@ def test_all_stale_rows_go(tmp_path: Path, shape: str, journal: str) -> None:
     """Every shape of table loses just its stale rows, and the ledger has one run of all batches."""
     path = tmp_path / "t.db"
     fill(path, SHAPES[shape], journal)
-    result = support.run_here(path, batch_seconds=0.001)
+    result = jobs.run_here(path, batch_seconds=0.001)
     assert (result.deleted, result.unreadable) == (ROWS // 2, 0)
     assert result.batches > 1 or shape == "no key, hidden rowid"
-    assert support.fetch(path, f"SELECT count(*) FROM geo_cache WHERE last_seen < '{NEW}'") == [0]
-    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS // 2]
-    assert support.fetch(path, "SELECT deleted || ' ' || batches FROM geocache_cleanup_runs") == [
+    assert tables.fetch(path, f"SELECT count(*) FROM geo_cache WHERE last_seen < '{NEW}'") == [0]
+    assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS // 2]
+    assert tables.fetch(path, "SELECT deleted || ' ' || batches FROM geocache_cleanup_runs") == [
         f"{result.deleted} {result.batches}"
     ]
-    assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]
+    assert tables.fetch(path, "PRAGMA integrity_check") == ["ok"]
     assert [file.name for file in tmp_path.iterdir()] == ["t.db"]
 
 
@@ -84,7 +82,7 @@ def test_a_link_to_the_database(tmp_path: Path, journal: str) -> None:
     path.parent.mkdir()
     fill(path, SHAPES["usual"], journal)
     link.symlink_to(path)
-    assert support.run_here(link, batch_seconds=0.001).deleted == ROWS // 2
+    assert jobs.run_here(link, batch_seconds=0.001).deleted == ROWS // 2
     assert sorted(file.name for file in tmp_path.iterdir()) == ["here.db", "there"]
 
 
@@ -92,16 +90,16 @@ def test_nothing_stale_is_recorded_too(tmp_path: Path) -> None:
     """A run that finds nothing has one batch, and its place in the ledger."""
     path = tmp_path / "t.db"
     fill(path, SHAPES["usual"])
-    result = support.run_here(path, batch_seconds=0.1, cutoff=support.instant("2020-01-01"))
+    result = jobs.run_here(path, batch_seconds=0.1, cutoff=jobs.instant("2020-01-01"))
     assert (result.deleted, result.batches) == (0, 1)
-    assert support.fetch(path, "SELECT deleted FROM geocache_cleanup_runs") == [0]
+    assert tables.fetch(path, "SELECT deleted FROM geocache_cleanup_runs") == [0]
 
 
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16le", "UTF-16be"])
 def test_text_that_is_not_valid(tmp_path: Path, encoding: str) -> None:
     """The search goes on after a value whose bytes are no text, in every encoding."""
     path = tmp_path / "t.db"
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.execute(f"PRAGMA encoding = '{encoding}'")
         connection.execute("CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, last_seen TEXT)")
         connection.execute("CREATE INDEX ix ON geo_cache (last_seen)")
@@ -113,10 +111,10 @@ def test_text_that_is_not_valid(tmp_path: Path, encoding: str) -> None:
             "INSERT INTO geo_cache VALUES (?, CAST(? AS TEXT))",
             [(f"broken{number}", b"2026-06-02T\xff") for number in range(3)],
         )
-    with support.one_row_at_a_time():
-        result = support.run_here(path, batch_seconds=1e-6)
+    with jobs.one_row_at_a_time():
+        result = jobs.run_here(path, batch_seconds=1e-6)
     assert (result.deleted, result.unreadable) == (3, 3)
-    assert "new" in support.fetch(path, "SELECT ip FROM geo_cache")
+    assert "new" in tables.fetch(path, "SELECT ip FROM geo_cache")
 
 
 class Meddler(prune.Progress):
@@ -127,9 +125,9 @@ class Meddler(prune.Progress):
         self.statement: str | None = statement
 
     def advance(self, done: int, total: int) -> None:
-        """Do it after the first batch."""
+        """Execute it, once, while there is more to do."""
         if self.statement and done < total:
-            with support.connected(self.path) as connection:
+            with tables.connected(self.path) as connection:
                 connection.execute(self.statement)
             self.statement = None
 
@@ -137,7 +135,7 @@ class Meddler(prune.Progress):
 def run_beside(path: Path, statement: str, deadline: Deadline) -> Result:
     """Run in batches beside an application that executes a statement after the first."""
     engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
-    job = support.job(batch_seconds=0.001)
+    job = jobs.job(batch_seconds=0.001)
     return batches.run(engine, job, deadline, Meddler(path, statement))
 
 
@@ -150,7 +148,7 @@ def test_a_row_refreshed_in_between_survives(tmp_path: Path) -> None:
         path, f"UPDATE geo_cache SET last_seen = '{NEW}' WHERE ip = '{last}'", Deadline(60)
     )
     assert result.deleted == ROWS // 2 - 1
-    assert last in support.fetch(path, "SELECT ip FROM geo_cache")
+    assert last in tables.fetch(path, "SELECT ip FROM geo_cache")
 
 
 def test_an_error_keeps_the_batches_before(tmp_path: Path) -> None:
@@ -165,8 +163,8 @@ def test_an_error_keeps_the_batches_before(tmp_path: Path) -> None:
     assert partial.remaining is not None
     assert 0 < partial.deleted < ROWS // 2
     assert partial.remaining == ROWS // 2 - partial.deleted
-    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS - partial.deleted]
-    assert support.fetch(path, "SELECT deleted FROM geocache_cleanup_runs") == [partial.deleted]
+    assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS - partial.deleted]
+    assert tables.fetch(path, "SELECT deleted FROM geocache_cleanup_runs") == [partial.deleted]
 
 
 class Alarm(prune.Progress):
@@ -176,7 +174,7 @@ class Alarm(prune.Progress):
         self.deadline = deadline
 
     def advance(self, done: int, total: int) -> None:  # noqa: ARG002 - the signature of the base
-        """Do it after the first batch."""
+        """Let the time be over."""
         self.deadline.extend(0)
 
 
@@ -187,7 +185,7 @@ def test_a_key_that_is_renamed_in_between(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such column") as caught:
         run_beside(path, 'ALTER TABLE geo_cache RENAME COLUMN "IP" TO address', Deadline(60))
     assert caught.value.partial is not None
-    left = support.fetch(path, "SELECT count(*) FROM geo_cache")
+    left = tables.fetch(path, "SELECT count(*) FROM geo_cache")
     assert left == [ROWS - caught.value.partial.deleted]
 
 
@@ -199,10 +197,10 @@ def test_keys_that_the_collation_of_their_column_takes_for_one(tmp_path: Path) -
         "CREATE TABLE geo_cache (ip TEXT COLLATE NOCASE, last_seen TEXT,"
         " PRIMARY KEY (ip COLLATE BINARY)) WITHOUT ROWID",
     )
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.execute(f"INSERT INTO geo_cache SELECT upper(ip), '{NEW}' FROM geo_cache")
-    assert support.run_here(path, batch_seconds=0.001).deleted == ROWS // 2
-    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS + ROWS // 2]
+    assert jobs.run_here(path, batch_seconds=0.001).deleted == ROWS // 2
+    assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS + ROWS // 2]
 
 
 @pytest.mark.parametrize("shape", ["usual", "without rowid", "no key, hidden rowid"])
@@ -211,15 +209,15 @@ def test_rows_that_a_trigger_keeps(tmp_path: Path, shape: str, kept: str) -> Non
     """The rows after them are deleted as well, and those that stay are not counted."""
     path = tmp_path / "t.db"
     fill(path, SHAPES[shape])
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.execute(
             f"CREATE TRIGGER keep BEFORE DELETE ON geo_cache WHEN {kept.replace('ip', 'old.ip', 1)}"
             " BEGIN SELECT RAISE(IGNORE); END"
         )
-    result = support.run_here(path, batch_seconds=0.001)
+    result = jobs.run_here(path, batch_seconds=0.001)
     stale = f"SELECT count(*) FROM geo_cache WHERE last_seen < '{NEW}'"
-    assert support.fetch(path, f"{stale} AND NOT ({kept})") == [0]
-    assert support.fetch(path, stale) == [ROWS // 2 - result.deleted]
+    assert tables.fetch(path, f"{stale} AND NOT ({kept})") == [0]
+    assert tables.fetch(path, stale) == [ROWS // 2 - result.deleted]
 
 
 def test_a_deadline_keeps_the_batches_before(tmp_path: Path) -> None:
@@ -229,14 +227,14 @@ def test_a_deadline_keeps_the_batches_before(tmp_path: Path) -> None:
     deadline = Deadline(60)
     engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
     with pytest.raises(DeadlineError) as caught:
-        batches.run(engine, support.job(batch_seconds=0.001), deadline, Alarm(deadline))
+        batches.run(engine, jobs.job(batch_seconds=0.001), deadline, Alarm(deadline))
     partial = caught.value.partial
     assert partial is not None
     assert partial.remaining is not None
     assert (partial.batches, partial.deleted + partial.remaining) == (1, ROWS // 2)
     assert "goes on" in caught.value.hint
-    assert support.run_here(path, batch_seconds=0.1).deleted == partial.remaining
-    assert support.fetch(path, "SELECT deleted FROM geocache_cleanup_runs ORDER BY id") == [
+    assert jobs.run_here(path, batch_seconds=0.1).deleted == partial.remaining
+    assert tables.fetch(path, "SELECT deleted FROM geocache_cleanup_runs ORDER BY id") == [
         partial.deleted,
         partial.remaining,
     ]
@@ -247,9 +245,9 @@ def test_the_guard_comes_before_the_first_batch(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     fill(path, SHAPES["usual"])
     with pytest.raises(DataError, match="percent"):
-        support.run_here(path, batch_seconds=0.001, max_delete_percent=49)
-    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS]
-    assert support.run_here(path, batch_seconds=0.001, max_delete_percent=50).deleted == ROWS // 2
+        jobs.run_here(path, batch_seconds=0.001, max_delete_percent=49)
+    assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS]
+    assert jobs.run_here(path, batch_seconds=0.001, max_delete_percent=50).deleted == ROWS // 2
 
 
 def test_the_log_does_not_grow(tmp_path: Path) -> None:
@@ -262,44 +260,21 @@ def test_the_log_does_not_grow(tmp_path: Path) -> None:
         def advance(self, done: int, total: int) -> None:  # noqa: ARG002 - as in the base
             sizes.append(Path(f"{path}-wal").stat().st_size)
 
-    with support.connected(path) as reader:
+    with tables.connected(path) as reader:
         reader.execute("SELECT count(*) FROM geo_cache").fetchone()
         deadline = Deadline(60)
         engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
-        batches.run(engine, support.job(batch_seconds=1e-6), deadline, Measure())
+        batches.run(engine, jobs.job(batch_seconds=1e-6), deadline, Measure())
     assert len(sizes) > 3
     # Without it the log would hold every page as often as a batch has changed it.
     assert max(sizes) <= path.stat().st_size
-
-
-def test_keys_come_in_order() -> None:
-    """Keys are taken in ascending order, also those beyond the range they were expected in."""
-    keys = SortedKeys(10, 1_000)
-    given = [5, 10**12, -3, 999, 10, 500, 501, 2**62]
-    for key in given:
-        keys.add(key)
-    assert len(keys) == len(given)
-    assert [*keys.take(3), *keys.take(100)] == sorted(given)
-    assert (len(keys), keys.take(1)) == (0, [])
-
-
-def test_the_pace_follows_what_was_measured() -> None:
-    """Batches grow in steps while they are quick, and shrink at once when one was slow."""
-    sizer = BatchSizer(0.1)
-    first = sizer.rows(60)
-    sizer.learn(first, 0.0001)
-    assert sizer.rows(60) == 2 * first
-    sizer.learn(2 * first, 1.0)
-    assert 0 < sizer.rows(60) < first / 2
-    assert sizer.rows(0.01) < sizer.rows(60)
-    assert sizer.pause(0) > sizer.pause(1) > 0
 
 
 def fill_slow(path: Path) -> None:
     """Make a table of which each row takes long to delete."""
     fill(path, SHAPES["usual"])
     long = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 50000)"
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.execute(
             "CREATE TRIGGER slow AFTER DELETE ON geo_cache BEGIN"
             f" INSERT INTO sink SELECT ({long} SELECT max(n) FROM c); END"
@@ -332,6 +307,6 @@ def test_a_single_transaction_that_is_too_slow_says_so(tmp_path: Path) -> None:
     fill_slow(path)
     deadline = Deadline(1)
     with pytest.raises(DeadlineError, match=f"there are {ROWS // 2} stale rows") as caught:
-        prune.prune(open_engine(parse_url(f"sqlite:///{path}"), deadline), support.job(), deadline)
+        prune.prune(open_engine(parse_url(f"sqlite:///{path}"), deadline), jobs.job(), deadline)
     assert "--batch-seconds 1" in caught.value.hint
-    assert support.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS]
+    assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS]

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-import support
 
 from alembic import command
 from geocache_cleanup.deadline import Deadline
@@ -12,6 +11,7 @@ from geocache_cleanup.engines.urls import parse_url
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.pruning import ledger
 from geocache_cleanup.schema import migrate
+from helpers import jobs, tables
 
 NAMES = migrate.TableNames("geo_cache", "last_seen")
 MADE = [
@@ -23,7 +23,6 @@ MADE = [
 
 
 def upgrade(path: Path, names: migrate.TableNames = NAMES) -> list[str]:
-    """Migrate a SQLite file."""
     return list(migrate.upgrade(parse_url(f"sqlite:///{path}"), names, Deadline(60)))
 
 
@@ -37,7 +36,7 @@ def downgrade(path: Path, revision: str, names: migrate.TableNames = NAMES) -> N
 
 def schema(path: Path) -> set[str]:
     """Return the names of all tables and indexes that somebody made."""
-    return set(support.fetch(path, "SELECT name FROM sqlite_master WHERE sql IS NOT NULL"))
+    return set(tables.fetch(path, "SELECT name FROM sqlite_master WHERE sql IS NOT NULL"))
 
 
 def test_new_file(tmp_path: Path) -> None:
@@ -45,26 +44,26 @@ def test_new_file(tmp_path: Path) -> None:
     path = tmp_path / "new.db"
     assert upgrade(path) == [f"created the database sqlite:///{path}", *MADE]
     assert upgrade(path) == ["everything is in place already"]
-    assert support.run_here(path).deleted == 0
-    assert support.fetch(path, "SELECT deleted FROM geocache_cleanup_runs") == [0]
+    assert jobs.run_here(path).deleted == 0
+    assert tables.fetch(path, "SELECT deleted FROM geocache_cleanup_runs") == [0]
 
 
 def test_table_of_the_application(tmp_path: Path) -> None:
     """An application's table stays as it is, whatever its shape; it only gains an index."""
     path = tmp_path / "app.db"
-    support.make_table(path, [("ip", "2020-01-01")], index=False)
-    before = support.fetch(path, "SELECT sql FROM sqlite_master WHERE name = 'geo_cache'")
+    tables.make_table(path, [("ip", "2020-01-01")], index=False)
+    before = tables.fetch(path, "SELECT sql FROM sqlite_master WHERE name = 'geo_cache'")
     assert upgrade(path) == MADE[1:]
-    assert support.fetch(path, "SELECT sql FROM sqlite_master WHERE name = 'geo_cache'") == before
+    assert tables.fetch(path, "SELECT sql FROM sqlite_master WHERE name = 'geo_cache'") == before
     downgrade(path, "base")
     assert schema(path) == {"geo_cache", migrate.VERSION_TABLE}
-    assert support.fetch(path, "SELECT last_seen FROM geo_cache") == ["2020-01-01"]
+    assert tables.fetch(path, "SELECT last_seen FROM geo_cache") == ["2020-01-01"]
 
 
 def test_index_of_the_application(tmp_path: Path) -> None:
     """Where an index leads with the column no second one is made, and a downgrade keeps it."""
     path = tmp_path / "app.db"
-    support.make_table(path, [])
+    tables.make_table(path, [])
     assert upgrade(path) == MADE[2:]
     downgrade(path, "base")
     assert "ix_last_seen" in schema(path)
@@ -74,10 +73,10 @@ def test_downgrade_keeps_the_rows_of_our_own_table(tmp_path: Path) -> None:
     """Even a table that a migration made may hold rows by the time of a downgrade."""
     path = tmp_path / "new.db"
     upgrade(path)
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.execute("INSERT INTO geo_cache (ip, last_seen) VALUES ('a', '2020-01-01')")
     downgrade(path, "base")
-    assert support.fetch(path, "SELECT ip FROM geo_cache") == ["a"]
+    assert tables.fetch(path, "SELECT ip FROM geo_cache") == ["a"]
     assert schema(path) == {"geo_cache", migrate.VERSION_TABLE}
     assert upgrade(path) == MADE[1:]
 
@@ -90,7 +89,7 @@ def test_second_table_and_lost_index(tmp_path: Path) -> None:
         'odd "name" of a table that is far too long for an index' * 2, "order"
     )
     assert len(upgrade(path, other)) == 2
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.execute(f"DROP INDEX {MADE[1].split()[-1]}")
     assert upgrade(path) == [MADE[1]]
 
@@ -98,18 +97,18 @@ def test_second_table_and_lost_index(tmp_path: Path) -> None:
 def test_version_table_of_the_application(tmp_path: Path) -> None:
     """An application that uses Alembic itself is not disturbed."""
     path = tmp_path / "app.db"
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
         connection.execute("INSERT INTO alembic_version VALUES ('of the app')")
     upgrade(path)
     downgrade(path, "base")
-    assert support.fetch(path, "SELECT version_num FROM alembic_version") == ["of the app"]
+    assert tables.fetch(path, "SELECT version_num FROM alembic_version") == ["of the app"]
 
 
 def test_missing_column_changes_nothing(tmp_path: Path) -> None:
     """A wrong --time-column is found before anything is kept."""
     path = tmp_path / "app.db"
-    support.make_table(path, [], index=False)
+    tables.make_table(path, [], index=False)
     with pytest.raises(ConfigError, match="last_seen"):
         upgrade(path, migrate.TableNames("geo_cache", "seen_at"))
     assert schema(path) == {"geo_cache"}
@@ -121,7 +120,7 @@ def test_printed_sql_does_the_same(tmp_path: Path) -> None:
     text = "\n".join(migrate.print_sql(parse_url(f"sqlite:///{printed}"), NAMES))
     assert not printed.exists()
     assert "RETURNING" not in text
-    with support.connected(printed) as connection:
+    with tables.connected(printed) as connection:
         connection.executescript(text)
     upgrade(migrated)
     assert schema(printed) == schema(migrated)
@@ -147,7 +146,7 @@ def test_ledger_keeps_400_days(tmp_path: Path) -> None:
     """Each run drops the runs that are older than the ledger keeps, and no others."""
     path = tmp_path / "new.db"
     upgrade(path)
-    start = support.instant("2026-01-01")
+    start = jobs.instant("2026-01-01")
     for day in (0, 1, 400, 401):
-        support.run_here(path, now=start + day * 86_400 * 10**6, run_id=str(day))
-    assert support.fetch(path, "SELECT run_id FROM geocache_cleanup_runs") == ["1", "400", "401"]
+        jobs.run_here(path, now=start + day * 86_400 * 10**6, run_id=str(day))
+    assert tables.fetch(path, "SELECT run_id FROM geocache_cleanup_runs") == ["1", "400", "401"]

@@ -6,9 +6,10 @@ import zoneinfo
 from decimal import Decimal
 from pathlib import Path
 
-import support
 from hypothesis import given
 from hypothesis import strategies as st
+
+from helpers import jobs, tables
 
 UTC = dt.UTC
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
@@ -160,23 +161,23 @@ def test_no_fresh_row_lost_and_no_stale_row_kept(
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "t.db")
         rows = [(f"ip{number}", value) for number, value in enumerate(values)]
-        support.make_table(path, rows, declared, index=index)
+        tables.make_table(path, rows, declared, index=index)
         check_table(path, cutoff, zone, batch_seconds)
 
 
 def check_table(path: Path, cutoff: dt.datetime, zone: str, batch_seconds: float) -> None:
     """Prune a table and compare what is left with the oracle."""
     tzinfo = UTC if zone == "UTC" else zoneinfo.ZoneInfo(zone)
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         stored = dict(connection.execute("SELECT ip, last_seen FROM geo_cache"))
     limit = Decimal((cutoff - EPOCH) // dt.timedelta(microseconds=1)) / 10**6
     times = {ip: oracle(value, tzinfo) for ip, value in stored.items()}
     fresh = {ip for ip, time in times.items() if time is None or time >= limit}
-    with support.one_row_at_a_time():
-        result = support.run_here(
+    with jobs.one_row_at_a_time():
+        result = jobs.run_here(
             path, cutoff=int(limit * 10**6), time_zone=tzinfo, batch_seconds=batch_seconds
         )
-    kept = set(support.fetch(path, "SELECT ip FROM geo_cache"))
+    kept = set(tables.fetch(path, "SELECT ip FROM geo_cache"))
     wrong = {ip: stored[ip] for ip in kept ^ fresh}
     assert [value for value in wrong.values() if not is_coarse(value)] == []
     assert result.deleted == len(stored) - len(kept)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-import support
 from sqlalchemy.dialects import sqlite as dialect
 
 from geocache_cleanup.deadline import Deadline
@@ -13,13 +12,14 @@ from geocache_cleanup.engines.base import Engine
 from geocache_cleanup.engines.sqlite.driver import driver_connection
 from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import ConfigError, DataError
+from helpers import jobs, tables
 
 OLD, NEW = "2026-06-03T11:59:59Z", "2026-06-03T12:00:00Z"
 
 
 def make(path: Path, *statements: str) -> None:
     """Execute statements as the application would."""
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         for statement in statements:
             connection.execute(statement)
 
@@ -55,16 +55,16 @@ def test_any_name(tmp_path: Path, table: str, column: str) -> None:
         f"INSERT INTO {quoted_table} VALUES ('{OLD}', 1), ('{NEW}', 2)",
         "CREATE TABLE keep (id)",
     )
-    assert support.run_here(path, table=table, time_column=column).deleted == 1
-    assert support.fetch(path, f"SELECT id FROM {quoted_table}") == [2]
-    assert support.fetch(path, "SELECT count(*) FROM keep") == [0]
+    assert jobs.run_here(path, table=table, time_column=column).deleted == 1
+    assert tables.fetch(path, f"SELECT id FROM {quoted_table}") == [2]
+    assert tables.fetch(path, "SELECT count(*) FROM keep") == [0]
 
 
 def test_names_are_matched_as_sqlite_does(tmp_path: Path) -> None:
     """SQLite ignores the case of names, so the settings may differ in it."""
     path = tmp_path / "t.db"
-    support.make_table(path, [("a", OLD)])
-    assert support.run_here(path, table="GEO_Cache", time_column="LAST_SEEN").deleted == 1
+    tables.make_table(path, [("a", OLD)])
+    assert jobs.run_here(path, table="GEO_Cache", time_column="LAST_SEEN").deleted == 1
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_any_definition(tmp_path: Path, definition: str, journal: str) -> None:
         f"CREATE TABLE geo_cache {definition}",
         f"INSERT INTO geo_cache (ip, last_seen) VALUES ('old', '{OLD}'), ('new', '{NEW}')",
     )
-    assert support.run_here(path).deleted == 1
-    assert support.fetch(path, "SELECT ip FROM geo_cache") == ["new"]
-    assert support.fetch(path, "PRAGMA journal_mode") == [journal]
-    assert support.fetch(path, "PRAGMA integrity_check") == ["ok"]
+    assert jobs.run_here(path).deleted == 1
+    assert tables.fetch(path, "SELECT ip FROM geo_cache") == ["new"]
+    assert tables.fetch(path, "PRAGMA journal_mode") == [journal]
+    assert tables.fetch(path, "PRAGMA integrity_check") == ["ok"]
 
 
 def test_generated_time_column(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_generated_time_column(tmp_path: Path) -> None:
             f" last_seen INTEGER GENERATED ALWAYS AS (ms / 1000) {kind})",
             "INSERT INTO geo_cache (ms) VALUES (1780487999000), (1780488000000)",
         )
-        assert support.run_here(path).deleted == 1
-        assert support.fetch(path, "SELECT ms FROM geo_cache") == [1780488000000]
+        assert jobs.run_here(path).deleted == 1
+        assert tables.fetch(path, "SELECT ms FROM geo_cache") == [1780488000000]
 
 
 def test_integer_primary_key_as_time(tmp_path: Path) -> None:
@@ -116,13 +116,13 @@ def test_integer_primary_key_as_time(tmp_path: Path) -> None:
         "CREATE TABLE geo_cache (last_seen INTEGER PRIMARY KEY, ip TEXT)",
         "INSERT INTO geo_cache VALUES (1780487999, 'old'), (1780488000, 'new')",
     )
-    assert support.run_here(path).deleted == 1
+    assert jobs.run_here(path).deleted == 1
 
 
 def test_cascade_and_trigger(tmp_path: Path) -> None:
     """What hangs on a row goes with it, as the schema says; only the rows of the table count."""
     path = tmp_path / "t.db"
-    support.make_table(path, [("old", OLD), ("new", NEW)])
+    tables.make_table(path, [("old", OLD), ("new", NEW)])
     make(
         path,
         "CREATE TABLE notes (ip TEXT REFERENCES geo_cache (ip) ON DELETE CASCADE)",
@@ -130,9 +130,9 @@ def test_cascade_and_trigger(tmp_path: Path) -> None:
         "CREATE TABLE log (ip TEXT)",
         "CREATE TRIGGER gone AFTER DELETE ON geo_cache BEGIN INSERT INTO log VALUES (old.ip); END",
     )
-    assert support.run_here(path).deleted == 1
-    assert support.fetch(path, "SELECT ip FROM notes") == ["new"]
-    assert support.fetch(path, "SELECT ip FROM log") == ["old"]
+    assert jobs.run_here(path).deleted == 1
+    assert tables.fetch(path, "SELECT ip FROM notes") == ["new"]
+    assert tables.fetch(path, "SELECT ip FROM log") == ["old"]
 
 
 @pytest.mark.parametrize(
@@ -143,24 +143,23 @@ def test_cascade_and_trigger(tmp_path: Path) -> None:
     ],
 )
 def test_refused_rows_stop_the_run_whole(tmp_path: Path, obstacle: str) -> None:
-    """A row that may not go means that no row goes."""
     path = tmp_path / "t.db"
-    support.make_table(path, [("old 1", OLD), ("old 2", OLD), ("new", NEW)])
-    with support.connected(path) as connection:
+    tables.make_table(path, [("old 1", OLD), ("old 2", OLD), ("new", NEW)])
+    with tables.connected(path) as connection:
         connection.executescript(obstacle)
     with pytest.raises(DataError):
-        support.run_here(path)
-    assert len(support.fetch(path, "SELECT ip FROM geo_cache")) == 3
+        jobs.run_here(path)
+    assert len(tables.fetch(path, "SELECT ip FROM geo_cache")) == 3
 
 
 def test_functions_of_the_application_are_explained(tmp_path: Path) -> None:
     """A trigger that calls a function of the application cannot run here, and says so."""
     path = tmp_path / "t.db"
-    support.make_table(path, [("old", OLD)])
+    tables.make_table(path, [("old", OLD)])
     make(path, "CREATE TRIGGER t AFTER DELETE ON geo_cache BEGIN SELECT app_hash(old.ip); END")
     with pytest.raises(ConfigError, match="app_hash"):
-        support.run_here(path)
-    assert support.fetch(path, "SELECT ip FROM geo_cache") == ["old"]
+        jobs.run_here(path)
+    assert tables.fetch(path, "SELECT ip FROM geo_cache") == ["old"]
 
 
 @pytest.mark.parametrize(
@@ -175,21 +174,21 @@ def test_database_encodings(tmp_path: Path, encoding: str, invalid: str) -> None
     """Text is read in the encoding of the database, and text that is not valid in it is kept."""
     path = tmp_path / "t.db"
     make(path, f"PRAGMA encoding = '{encoding}'", "CREATE TABLE geo_cache (ip, last_seen TEXT)")
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         connection.execute("INSERT INTO geo_cache VALUES ('old', '2026-06-03 13:00:00+02:00')")
         connection.execute("INSERT INTO geo_cache VALUES ('new', '2026-06-03 15:00:00+02:00')")
         connection.execute(f"INSERT INTO geo_cache VALUES ('bad', CAST(x'{invalid}' AS TEXT))")
-    result = support.run_here(path)
+    result = jobs.run_here(path)
     assert (result.deleted, result.unreadable) == (1, 1)
-    assert support.fetch(path, "SELECT ip FROM geo_cache ORDER BY ip") == ["bad", "new"]
+    assert tables.fetch(path, "SELECT ip FROM geo_cache ORDER BY ip") == ["bad", "new"]
 
 
 @pytest.mark.parametrize("declared", ["TEXT", "INTEGER", "", "REAL"])
 def test_every_statement_uses_the_index(tmp_path: Path, declared: str) -> None:
     """The range conditions leave the column bare: SQLite searches the index, and scans nothing."""
     path = tmp_path / "t.db"
-    support.make_table(path, [("old", OLD), ("new", NEW)], declared)
-    engine, job = engine_of(path), support.job()
+    tables.make_table(path, [("old", OLD), ("new", NEW)], declared)
+    engine, job = engine_of(path), jobs.job()
     with engine.connect(write=False) as connection:
         table = engine.table(connection, job.table, job.time_column)
         assert table.index == "ix_last_seen"
@@ -224,12 +223,12 @@ def query_plan(connection: sa.engine.Connection, statement: sa.sql.expression.De
 def test_which_indexes_count(tmp_path: Path, index: str, usable: bool) -> None:
     """An index counts if it is whole and leads with the column itself."""
     path = tmp_path / "t.db"
-    support.make_table(path, [("old", OLD), ("new", NEW)], index=False)
+    tables.make_table(path, [("old", OLD), ("new", NEW)], index=False)
     make(path, index)
     engine = engine_of(path)
     with engine.connect(write=False) as connection:
         assert (engine.table(connection, "geo_cache", "last_seen").index == "i") is usable
-    assert support.run_here(path).deleted == 1
+    assert jobs.run_here(path).deleted == 1
 
 
 def test_strict_any_column(tmp_path: Path) -> None:
@@ -238,11 +237,11 @@ def test_strict_any_column(tmp_path: Path) -> None:
         pytest.fail("this SQLite knows no STRICT tables; the project's tests need 3.37")
     path = tmp_path / "t.db"
     make(path, "CREATE TABLE geo_cache (ip TEXT, last_seen ANY) STRICT")
-    with support.connected(path) as connection:
+    with tables.connected(path) as connection:
         values = ["1780487999", "1780488000", 1780487999, 1780488000.0, OLD, NEW, "999999999"]
         connection.executemany("INSERT INTO geo_cache VALUES (?, ?)", enumerate(values))
-    assert support.run_here(path).deleted == 4
-    assert support.fetch(path, "SELECT ip FROM geo_cache ORDER BY ip") == ["1", "3", "5"]
+    assert jobs.run_here(path).deleted == 4
+    assert tables.fetch(path, "SELECT ip FROM geo_cache ORDER BY ip") == ["1", "3", "5"]
 
 
 def test_rowid_that_no_statement_can_name(tmp_path: Path) -> None:
@@ -253,5 +252,5 @@ def test_rowid_that_no_statement_can_name(tmp_path: Path) -> None:
         "CREATE TABLE geo_cache (rowid TEXT, _rowid_ TEXT, OID TEXT, last_seen TEXT)",
         f"INSERT INTO geo_cache VALUES ('1', '1', '1', '{OLD}'), ('1', '1', '1', '{NEW}')",
     )
-    assert support.run_here(path).deleted == 1
-    assert support.fetch(path, "SELECT last_seen FROM geo_cache") == [NEW]
+    assert jobs.run_here(path).deleted == 1
+    assert tables.fetch(path, "SELECT last_seen FROM geo_cache") == [NEW]

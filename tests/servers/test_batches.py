@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from servers.conftest import is_postgresql, text_of
-from servers.private_server import Command, geocache_cleanup, numbered, wait_until
+from helpers.processes import wait_until
+from helpers.servers.commands import Command, geocache_cleanup
+from helpers.servers.dialects import is_postgresql, numbered, text_of
 
 ROWS = 20_000
 BEFORE = "--before=2026-01-01"
@@ -45,7 +46,6 @@ def fill(server: Any, database: str, shape: str, partitions: str = "") -> None:
 
 
 def number(server: Any, database: str, what: str) -> int:
-    """Return a number that a query has."""
     return int(server.query(f"SELECT {what}", database)[0][0])
 
 

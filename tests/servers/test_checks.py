@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from servers.conftest import is_mysql, is_postgresql, text_of
-from servers.private_server import Outcome, geocache_cleanup
+from helpers.servers.commands import Outcome, geocache_cleanup
+from helpers.servers.dialects import is_mysql, is_postgresql, text_of
 
 BEFORE = "--before=2026-01-01"
 

@@ -11,15 +11,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from servers.conftest import text_of
-from servers.mariadb_server import PASSWORD, MariaDBServer
-from servers.private_server import (
-    Command,
-    free_port,
-    geocache_cleanup,
-    private_directory,
-    wait_until,
-)
+from helpers.processes import wait_until
+from helpers.servers.commands import Command, geocache_cleanup
+from helpers.servers.daemon import free_port, private_directory
+from helpers.servers.dialects import text_of
+from helpers.servers.mariadb import PASSWORD, MariaDBServer
 
 BEFORE = "--before=2026-01-01"
 ROWS = 30_000

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import support
 
-from servers.conftest import is_postgresql, text_of
-from servers.private_server import Command, geocache_cleanup, numbered, wait_until
+from helpers import processes
+from helpers.processes import wait_until
+from helpers.servers.commands import Command, geocache_cleanup
+from helpers.servers.dialects import is_postgresql, numbered, text_of
 
 BEFORE = "--before=2026-01-01"
 ROWS = 5_000
@@ -100,7 +101,7 @@ def test_a_signal_is_answered_within_a_second(
         sent = time.monotonic()
         command.process.send_signal(number)
         outcome = command.end()
-        assert time.monotonic() - sent < support.PROMPT
+        assert time.monotonic() - sent < processes.PROMPT
         assert (outcome.status, outcome.last["event"]) == (status, "geo_cache_cleanup_interrupted")
         # By itself the deletion would end after fifty seconds.
         wait_until("the roll-back", lambda: not sessions(server, filled), 20)
@@ -120,7 +121,7 @@ def test_a_trigger_of_another_user_cannot_hold_the_run_up(mariadb: Any, database
     sent = time.monotonic()
     command.process.send_signal(signal.SIGTERM)
     assert command.end().status == 0
-    assert time.monotonic() - sent < support.PROMPT
+    assert time.monotonic() - sent < processes.PROMPT
     wait_until("the roll-back", lambda: count(mariadb, database) == 2000)
 
 
@@ -130,7 +131,7 @@ def test_the_time_limit_ends_a_statement(server: Any, filled: str) -> None:
     slow_down(server, filled)
     for url in urls:
         outcome = geocache_cleanup("run", BEFORE, "--timeout=2", url=url)
-        assert (outcome.status, outcome.seconds < 2 + support.PROMPT) == (75, True)
+        assert (outcome.status, outcome.seconds < 2 + processes.PROMPT) == (75, True)
         assert "within 2 seconds" in outcome.last["reason"]
         assert count(server, filled) == ROWS
 
@@ -157,7 +158,7 @@ def test_no_command_hangs_on_a_lock(server: Any, filled: str, command: str) -> N
     for statement in [row, table] if command == "run" else [table]:
         with locked(server, filled, statement):
             outcome = geocache_cleanup(command, *arguments, url=text_of(server.url(filled)))
-        in_time = outcome.seconds < seconds + support.PROMPT
+        in_time = outcome.seconds < seconds + processes.PROMPT
         assert (outcome.status, in_time) == (75, True), outcome.last
         assert "lock" in outcome.last["reason"]
         assert count(server, filled) == ROWS
@@ -184,7 +185,7 @@ def test_the_second_run_ends_at_once(server: Any, filled: str) -> None:
     wait_until("the deletion", lambda: sessions(server, filled))
     second = geocache_cleanup("run", BEFORE, url=text_of(server.url(filled, tcp=True)))
     # The first one would take fifty seconds.
-    assert (second.status, second.seconds < 4 * support.PROMPT) == (75, True)
+    assert (second.status, second.seconds < 4 * processes.PROMPT) == (75, True)
     assert "another run" in second.last["reason"]
     assert geocache_cleanup("run", "--table=other", url=text_of(server.url(filled))).status == 0
     assert geocache_cleanup("run", "--dry-run", url=text_of(server.url(filled))).status == 0
@@ -234,13 +235,14 @@ def test_a_host_that_never_answers(server: Any, filled: str) -> None:
         threading.Thread(target=silent.accept, daemon=True).start()
         url = server.url(filled, tcp=True).set(port=silent.getsockname()[1])
         outcome = geocache_cleanup("run", "--timeout=2", url=text_of(url))
-        assert (outcome.status in {69, 75}, outcome.seconds < 2 + support.PROMPT) == (True, True), (
-            outcome.last
-        )
+        assert (outcome.status in {69, 75}, outcome.seconds < 2 + processes.PROMPT) == (
+            True,
+            True,
+        ), outcome.last
         command = Command("run", url=text_of(url))
-        support.wait_until_it_listens(command.process)
+        processes.wait_until_it_listens(command.process)
         time.sleep(0.5)
         command.process.send_signal(signal.SIGTERM)
         sent = time.monotonic()
         assert command.end().status == 0
-        assert time.monotonic() - sent < support.PROMPT
+        assert time.monotonic() - sent < processes.PROMPT

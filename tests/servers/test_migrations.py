@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from servers.conftest import is_postgresql, text_of
-from servers.private_server import Command, geocache_cleanup, numbered, wait_until
+from helpers.processes import wait_until
+from helpers.servers.commands import Command, geocache_cleanup
+from helpers.servers.dialects import is_postgresql, numbered, text_of
 
 INDEX = "ix_geocache_cleanup_geo_cache_last_seen"
 

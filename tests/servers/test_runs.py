@@ -8,10 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.postgresql.engine import PostgreSQLEngine
 from geocache_cleanup.engines.urls import open_engine
-from servers.conftest import is_mysql, is_postgresql, text_of
-from servers.private_server import geocache_cleanup
+from helpers.servers.commands import geocache_cleanup
+from helpers.servers.dialects import is_mysql, is_postgresql, text_of
 
 FILL = "INSERT INTO geo_cache VALUES ('a', '2020-01-01'), ('b', '2025-12-31'), ('c', '2026-06-01')"
 BEFORE = "--before=2026-01-01"
@@ -212,7 +211,7 @@ def test_the_index_is_used(server: Any, database: str, declared: str) -> None:
             plan = str(
                 connection.exec_driver_sql(
                     f"EXPLAIN DELETE FROM {table.clause.schema}.geo_cache WHERE {where}"
-                    if isinstance(engine, PostgreSQLEngine)
+                    if is_postgresql(server)
                     else f"EXPLAIN DELETE FROM geo_cache WHERE {where}"
                 ).all()
             )

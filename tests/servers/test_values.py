@@ -21,7 +21,7 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.mysql.inspection import DISORDERED
 from geocache_cleanup.engines.urls import open_engine
 from geocache_cleanup.times import instants
-from servers.conftest import admin_of, is_postgresql
+from helpers.servers.dialects import admin_of, is_postgresql
 
 CUTOFF = instants.of_datetime(dt.datetime(2026, 6, 3, 12, 0, tzinfo=dt.UTC))
 NOW = CUTOFF + 90 * instants.DAY

@@ -7,26 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import support
-from system.machine import (
-    BUILD,
-    NSPAWN,
-    PROJECT,
-    RELEASES,
-    RUNTIME,
-    TOOLS,
-    Machine,
-    cached_root,
-    call,
-    overlay,
-)
+
+from helpers import host, reporting
+from helpers.host import PROJECT, call
+from helpers.system.container import NSPAWN
+from helpers.system.machine import Machine
+from helpers.system.roots import BUILD, RELEASES, RUNTIME, TOOLS, cached_root, overlay
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect these tests where containers cannot be booted."""
     ours = [item for item in items if item.get_closest_marker("system")]
-    if not support.may_mount():
-        support.leave_out(config, items, ours, "booting containers needs a root that may mount")
+    if not host.may_mount():
+        reporting.leave_out(config, items, ours, "booting containers needs a root that may mount")
 
 
 def build(root: Path, result: Path) -> Path:
@@ -51,7 +44,6 @@ def debs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
 
 @pytest.fixture(scope="session")
 def deb(debs: list[Path]) -> Path:
-    """Build the package."""
     return debs[0]
 
 

@@ -5,14 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from system.machine import Machine
 
 from geocache_cleanup.events import Event
+from helpers.system.machine import SERVICE, START, Machine
 
 pytestmark = pytest.mark.system
 
-SERVICE = "geocache-cleanup.service"
-START = "systemctl start geocache-cleanup.service"
 OURS = "--identifier=geocache-cleanup"
 PREFIX = "GEOCACHE_CLEANUP_"
 

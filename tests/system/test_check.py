@@ -5,8 +5,9 @@ import shlex
 from typing import Any
 
 import pytest
-from system.machine import DATABASE, USER, Machine
-from system.test_readme import START, block
+
+from helpers.readme import block
+from helpers.system.machine import DATABASE, START, USER, Machine
 
 pytestmark = pytest.mark.system
 

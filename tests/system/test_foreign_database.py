@@ -1,12 +1,11 @@
 """The SQLite database of another application, which writes to it all the time."""
 
 import pytest
-from system.machine import Machine
+
+from helpers.system.machine import SERVICE, START, Machine
 
 pytestmark = pytest.mark.system
 
-SERVICE = "geocache-cleanup.service"
-START = "systemctl start geocache-cleanup.service"
 DIRECTORY = "/var/lib/geoapp"
 DATABASE = f"{DIRECTORY}/geo_cache.db"
 OPEN = f"runuser -u geoapp -- sqlite3 {DATABASE}"

@@ -1,13 +1,12 @@
 """From the first install to the last trace; these tests build on each other, in this order."""
 
 import pytest
-from system.machine import Machine
+
+from helpers.system.machine import SERVICE, START, Machine
 
 pytestmark = pytest.mark.system
 
-SERVICE = "geocache-cleanup.service"
 TIMER = "geocache-cleanup.timer"
-START = f"systemctl start {SERVICE}"
 RAN = "GEOCACHE_CLEANUP_EVENT=geo_cache_cleanup_ran"
 INSTALL = "apt-get install --yes --allow-downgrades -o Dpkg::Options::=--force-confold /opt/{}.deb"
 OLD, NEW = INSTALL.format(0), INSTALL.format(1)

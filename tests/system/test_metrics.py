@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from servers.private_server import free_port, wait_until
-from system.machine import CACHE, DATABASE, PROJECT, Machine, cache_lock, call
-from system.test_readme import START, block
+
+from helpers.host import CACHE, PROJECT, cache_lock, call
+from helpers.processes import wait_until
+from helpers.readme import block
+from helpers.servers.daemon import free_port
+from helpers.system.machine import DATABASE, START, Machine
 
 pytestmark = pytest.mark.system
 

@@ -6,10 +6,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-from system.machine import Machine
 
 from geocache_cleanup import __version__
 from geocache_cleanup.events import Event
+from helpers.system.machine import Machine
 
 pytestmark = pytest.mark.system
 

@@ -4,19 +4,11 @@ import json
 import re
 
 import pytest
-from system.machine import PROJECT, Machine
+
+from helpers.readme import block
+from helpers.system.machine import START, Machine
 
 pytestmark = pytest.mark.system
-
-START = "systemctl start geocache-cleanup.service"
-
-
-def block(start: str) -> str:
-    """Return the one block of commands that begins so; raise AssertionError if there is none."""
-    text = (PROJECT / "README.md").read_text()
-    blocks = re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
-    (found,) = {entry for entry in blocks if entry.lstrip().startswith(start)}
-    return re.sub(r"^    ", "", found, flags=re.MULTILINE).strip()
 
 
 def test_commands_with_the_settings_of_the_service(machine: Machine) -> None:

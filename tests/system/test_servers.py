@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from system.machine import RELEASES, RUNTIME, SERVICE, TOOLS, USER, Machine, cached_root, overlay
+
+from helpers.system.machine import SERVICE, USER, Machine
+from helpers.system.roots import RELEASES, RUNTIME, TOOLS, cached_root, overlay
 
 pytestmark = pytest.mark.system
 

@@ -3,16 +3,15 @@
 import json
 
 import pytest
-from system.machine import Machine
+
+from helpers.system.machine import SERVICE, START, Machine
 
 pytestmark = pytest.mark.system
 
-SERVICE = "geocache-cleanup.service"
 STATE = "/var/lib/geocache-cleanup"
 DATABASE = f"{STATE}/geo_cache.db"
 CREDENTIAL = "geocache-cleanup.database-url"
 ALERT = "--identifier=geocache-cleanup-alert"
-START = "systemctl start geocache-cleanup.service"
 
 
 def test_an_unconfigured_run_succeeds_and_says_what_to_set(machine: Machine) -> None:

@@ -4,8 +4,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import support
-from end_to_end.conftest import count, make_database, url
+
+from helpers import commands, jobs
+from helpers.commands import url
+from helpers.databases import count, make_database
 
 ROWS = 20_000
 
@@ -21,15 +23,15 @@ def test_no_room_for_a_copy(tmp_path: Path) -> None:
     try:
         copy = small / "geo.db"
         copy.write_bytes(database.read_bytes())
-        done = support.command(
+        done = commands.execute(
             "run",
             url(copy),
-            f"--before={support.CUTOFF}",
+            f"--before={jobs.CUTOFF}",
             "--reclaim=yes",
             "--batch-seconds=0.01",
             env={"TMPDIR": str(small)},
         )
-        reclaimed = support.events(done.stderr)[-1]
+        reclaimed = commands.events(done.stderr)[-1]
         assert (done.returncode, reclaimed["level"]) == (0, "warning")
         assert "bytes in" in reclaimed["reason"]
         assert count(copy) == ROWS // 2

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from system.machine import Machine
+
+from helpers.system.machine import Machine
 
 UNITS = Path(__file__).parents[2] / "packaging" / "systemd"
 SERVICES = ["geocache-cleanup.service", "geocache-cleanup@.service"]

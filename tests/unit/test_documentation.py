@@ -1,19 +1,17 @@
-"""The documentation and the program say the same; and starting up stays cheap."""
+"""The documentation and the program say the same."""
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
-import support
 
 from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.errors import ExitStatus
 from geocache_cleanup.events import Event
 from geocache_cleanup.metrics import metrics_file
+from helpers.readme import README, table
 
 TOP = Path(__file__).parents[2]
-README = (TOP / "README.md").read_text()
 DEFAULTS = (TOP / "packaging" / "default" / "geocache-cleanup").read_text()
 SERVICE = (TOP / "packaging" / "systemd" / "geocache-cleanup.service").read_text()
 MAN = (TOP / "packaging" / "geocache-cleanup.8").read_text().replace("\\-", "-")
@@ -48,15 +46,6 @@ def test_nothing_else_is_documented(text: str) -> None:
     assert set(re.findall(r"GEOCACHE_CLEANUP_[A-Z_]*[A-Z]\b(?==|`|,| |$)", text)) <= known | FIELDS
     events = {event.value for event in Event}
     assert set(re.findall(r"geo_cache_cleanup_[a-z]+(?:_run)?", text)) <= events
-
-
-def table(head: str) -> list[list[str]]:
-    """Return the cells of the README's table that begins with this head, without code marks."""
-    (text,) = re.findall(rf"^{re.escape(head)}.*\n\|[-|]+\n((?:\|.*\n)+)", README, re.MULTILINE)
-    return [
-        [cell.strip().strip("`") for cell in line.strip("|").split("|")]
-        for line in text.splitlines()
-    ]
 
 
 def test_each_setting_is_in_the_table_once_with_its_default() -> None:
@@ -112,48 +101,3 @@ def test_the_settings_file_has_each_variable_once() -> None:
     for setting in SETTINGS.values():
         assert setting.default in {None, found[setting.variable]}
     assert all(line[0] == "#" for line in DEFAULTS.splitlines() if line)
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_options_of_the_commands(command: str) -> None:
-    """Every option that a command's help shows is in the README."""
-    shown = support.command(command, "--help").stdout
-    options = set(re.findall(r"--[a-z][a-z-]+", shown))
-    assert {"--help", "--log-format"} <= options
-    assert {option for option in options if option not in README} <= {"--help"}
-
-
-def test_version() -> None:
-    """The version is printed without importing the database library."""
-    assert re.fullmatch(r"geocache-cleanup \d+\.\d+\.\d+\n", support.command("--version").stdout)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status"),
-    [
-        (["--help"], 0),
-        (["run", "--help"], 0),
-        (["run", "--no-such-option"], 2),
-        (["run", "--retention-days=ninety"], 2),
-        (["check", "--time-zone=Mars"], 2),
-    ],
-)
-def test_quick_answers_import_no_database_library(arguments: list[str], status: int) -> None:
-    """Help and bad settings answer at once."""
-    assert imported(arguments, "sqlalchemy", "alembic", "sqlite3") == (status, [])
-
-
-def test_a_run_imports_one_engine(tmp_path: Path) -> None:
-    """What other engines need costs a nightly run nothing."""
-    support.make_table(tmp_path / "geo.db", [("old", "2020-01-01T00:00:00Z")])
-    arguments = ["run", f"--database-url=sqlite:///{tmp_path}/geo.db"]
-    others = ("sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql", "alembic")
-    assert imported(arguments, "sqlite3", *others) == (0, ["sqlite3"])
-
-
-def imported(arguments: list[str], *names: str) -> tuple[int, list[str]]:
-    """Run a command; return its exit status, and which of some modules it imported."""
-    listed = f"print([name for name in {names!r} if name in sys.modules])"
-    first = f"import atexit\natexit.register(lambda: {listed})"
-    done = support.in_python(*arguments, first=first)
-    return done.returncode, ast.literal_eval(done.stdout.splitlines()[-1])

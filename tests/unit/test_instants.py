@@ -4,13 +4,13 @@ import datetime as dt
 import zoneinfo
 
 import pytest
-import support
 
 from geocache_cleanup.times import instants
+from helpers import jobs
 
 UTC = dt.UTC
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
-NOON = support.instant(support.CUTOFF)
+NOON = jobs.instant(jobs.CUTOFF)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,6 @@ NOON = support.instant(support.CUTOFF)
     ],
 )
 def test_one_instant_in_many_formats(value: object) -> None:
-    """All documented formats name the same instant."""
     assert instants.read_instant(value, UTC) == NOON
 
 
@@ -52,7 +51,7 @@ def test_one_instant_in_many_formats(value: object) -> None:
 )
 def test_naive_times_across_clock_changes(text: str, utc: str) -> None:
     """Times that the clocks skip or repeat are read as PEP 495 does with fold=0."""
-    assert instants.read_instant(text, BERLIN) == support.instant(utc)
+    assert instants.read_instant(text, BERLIN) == jobs.instant(utc)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
-import support
 
 from geocache_cleanup.config.loader import collect, resolve
 from geocache_cleanup.config.settings import CREDENTIAL, SETTINGS, Settings
 from geocache_cleanup.errors import ConfigError, SettingsError
 from geocache_cleanup.times import instants
+from helpers import jobs
 
 NOW = dt.datetime(2026, 9, 1, 12, tzinfo=dt.UTC)
 
@@ -176,4 +176,4 @@ def test_fractions_of_a_second() -> None:
 def test_time_zone() -> None:
     """IANA names are looked up."""
     instant = instants.read_instant("2026-06-03 14:00", read(time_zone="Europe/Berlin").time_zone)
-    assert instant == support.instant(support.CUTOFF)
+    assert instant == jobs.instant(jobs.CUTOFF)

@@ -1,1 +1,0 @@
-"""The command as it is started, on SQLite files."""

@@ -1,0 +1,57 @@
+"""Jobs that prune in the process of the test itself."""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geocache_cleanup.deadline import Deadline
+from geocache_cleanup.engines.urls import open_engine, parse_url
+from geocache_cleanup.pruning import batches
+from geocache_cleanup.pruning.job import Job
+from geocache_cleanup.result import Result
+from geocache_cleanup.times.instants import read_instant
+
+CUTOFF = "2026-06-03T12:00:00Z"
+
+
+def instant(text: str) -> int:
+    """Return the instant that time text names, in microseconds."""
+    found = read_instant(text, dt.UTC)
+    assert found is not None
+    return found
+
+
+def job(**changes: Any) -> Job:
+    """Return an order for the usual table and cutoff."""
+    values: dict[str, Any] = {
+        "table": "geo_cache",
+        "time_column": "last_seen",
+        "time_zone": dt.UTC,
+        "cutoff": instant(CUTOFF),
+        "now": instant("2026-09-01T12:00:00Z"),
+        "retention_days": 90,
+        "max_delete_percent": 100,
+        "dry_run": False,
+        "run_id": "test",
+    }
+    return Job(**{**values, **changes})
+
+
+def run_here(path: Path, **changes: Any) -> Result:
+    """Prune a SQLite file in this process."""
+    deadline = Deadline(60)
+    return batches.run(
+        open_engine(parse_url(f"sqlite:///{path}"), deadline), job(**changes), deadline
+    )
+
+
+@contextlib.contextmanager
+def one_row_at_a_time() -> Iterator[None]:
+    """Let the search for batches read one row in each transaction."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "LEAST_SEARCH_SECONDS", 0.0)
+        yield

@@ -1,0 +1,27 @@
+"""What batches are made of: keys in order, and sizes that follow what was measured."""
+
+from geocache_cleanup.engines.backlog import SortedKeys
+from geocache_cleanup.pruning.batch_sizer import BatchSizer
+
+
+def test_keys_come_in_order() -> None:
+    """Keys are taken in ascending order, also those beyond the range they were expected in."""
+    keys = SortedKeys(10, 1_000)
+    given = [5, 10**12, -3, 999, 10, 500, 501, 2**62]
+    for key in given:
+        keys.add(key)
+    assert len(keys) == len(given)
+    assert [*keys.take(3), *keys.take(100)] == sorted(given)
+    assert (len(keys), keys.take(1)) == (0, [])
+
+
+def test_the_pace_follows_what_was_measured() -> None:
+    """Batches grow in steps while they are quick, and shrink at once when one was slow."""
+    sizer = BatchSizer(0.1)
+    first = sizer.rows(60)
+    sizer.learn(first, 0.0001)
+    assert sizer.rows(60) == 2 * first
+    sizer.learn(2 * first, 1.0)
+    assert 0 < sizer.rows(60) < first / 2
+    assert sizer.rows(0.01) < sizer.rows(60)
+    assert sizer.pause(0) > sizer.pause(1) > 0
