@@ -1,5 +1,9 @@
-"""Settings for all tests: how many examples Hypothesis tries, and on which servers."""
+"""Settings for all tests: how many examples Hypothesis tries, on which servers, what stays."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,9 @@ settings.register_profile("thorough", max_examples=1_500, derandomize=True, **CO
 settings.register_profile("explore", max_examples=5_000, **COMMON)
 settings.load_profile("quick")
 
+_PASSED = pytest.StashKey[bool]()
+_SCRATCH = pytest.StashKey[Path]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let it be chosen which database servers to run the tests of servers on."""
@@ -29,6 +36,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all that the tests write be in one directory of this session."""
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.stash[_SCRATCH] = Path(tempfile.mkdtemp(prefix="geocache-cleanup-tests-"))
+        config.option.basetemp = str(config.stash[_SCRATCH])
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Remember of each test whether it has passed."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    item.stash[_PASSED] = report.passed and item.stash.get(_PASSED, True)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Remove what a test has written if it passed: thousands shall need no more room than one."""
+    yield tmp_path
+    if request.node.stash.get(_PASSED, False):
+        shutil.rmtree(tmp_path, ignore_errors=True)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take over what a process of pytest-xdist has counted and left out."""
@@ -37,8 +68,12 @@ def pytest_testnodedown(node: Any) -> None:
     reporting.tally.update(output.get("tally", {}))
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Hand both over, where this is such a process."""
+    session.config.stash[_PASSED] = exitstatus in {
+        pytest.ExitCode.OK,
+        pytest.ExitCode.NO_TESTS_COLLECTED,
+    }
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = sorted(reporting.left_out)
         session.config.workeroutput["tally"] = dict(reporting.tally)
@@ -52,3 +87,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(told)
     for said in sorted(reporting.left_out):
         terminalreporter.write_line(said, yellow=True)
+    config = terminalreporter.config
+    if _SCRATCH in config.stash and not config.stash.get(_PASSED, False):
+        terminalreporter.write_line(f"What the tests wrote is kept in {config.stash[_SCRATCH]}")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind that nobody has to look at, and nothing that is still mounted."""
+    scratch = config.stash.get(_SCRATCH, None)
+    is_mounted = str(scratch) in Path("/proc/mounts").read_text()
+    if scratch and config.stash.get(_PASSED, False) and not is_mounted:
+        shutil.rmtree(scratch, ignore_errors=True)
