@@ -37,9 +37,8 @@ class StaleCondition:
 class Table(abc.ABC):
     """The table as it was found in the database; every method raises CleanupError.
 
-    ``numbers`` says whether the time column can hold numbers, ``index`` names an index that
-    leads with it. ``native`` says whether its type is one of dates or times. ``atomic`` is false
-    where the engine cannot undo what an interrupted run did.
+    ``index`` names an index that leads with the time column. ``atomic`` is false where the
+    engine cannot undo what an interrupted run did.
     """
 
     engine: "Engine"
@@ -49,12 +48,15 @@ class Table(abc.ABC):
     name: str
     column_name: str
     column_type: str
-    numbers: bool
     index: str | None
     columns: Sequence[str]
     key: Sequence[str]
     atomic: bool = True
-    native: bool = False
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the type of the time column is one of dates or times."""
+        return False
 
     @abc.abstractmethod
     def stale_conditions(self, cutoff: int, now: int, zone: dt.tzinfo) -> Sequence[StaleCondition]:

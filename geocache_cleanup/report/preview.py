@@ -76,7 +76,7 @@ def describe(engine: Engine, job: Job) -> TableReport:
 def count(engine: Engine, job: Job) -> Counts:
     """Read every stored time of the table; raise CleanupError if that cannot be done."""
     with job.at_table(engine, write=False) as table:
-        native = table.column_type if table.native else None
+        native = table.column_type if table.is_native else None
         statistics = TimeStatistics(job.now, job.cutoff, job.time_zone, native)
         for value, rows in table.stored_times():
             statistics.add(value, rows)

@@ -8,8 +8,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import quoted_name
 
 from geocache_cleanup.engines.mysql.table import MySQLTable
-from geocache_cleanup.engines.server.kinds import NATIVE, NUMBERS, Column, Kind, TimeColumn, kind_of
-from geocache_cleanup.engines.server.relations import Relation, choose, choose_column
+from geocache_cleanup.engines.server.kinds import Column, Kind, TimeColumn, kind_of
+from geocache_cleanup.engines.server.relations import Relation, choose, choose_column, clause_of
 from geocache_cleanup.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,37 +71,34 @@ def inspect_table(
     if not rows:
         _probe(connection, f"{relation.schema}.{relation.name}")
     found = rows[choose_column(list(rows), column, relation.name)]
-    clause = sa.table(
-        quoted_name(relation.name, True),
-        sa.column(quoted_name(found["name"], True)),
-        schema=quoted_name(relation.schema, True),
-    )
-    bare: Column = next(iter(clause.c))
-    kind = kind_of(_TYPES, found["type"].lower())
+    clause = clause_of(relation, found["name"])
     parts = [
         {name.lower(): value for name, value in row.items()}
         for row in connection.execute(_INDEXES, where).mappings()
     ]
     index = _find_index(parts, found["name"])
-    ranged = bare if index and found["collation"] not in DISORDERED else None
-    if kind is Kind.TEXT and ranged is None:
-        index = None
+    time = _time_column(next(iter(clause.c)), found, index)
     return MySQLTable(
         engine=engine,
         connection=connection,
         clause=clause,
-        column=bare,
+        column=time.bare,
         name=relation.name,
         column_name=found["name"],
         column_type=found["declared"],
-        numbers=kind in NUMBERS,
-        index=index,
+        index=index if time.is_indexed else None,
         columns=list(rows),
         key=[part["column_name"] for part in parts if part["index_name"] == "PRIMARY"],
-        native=kind in NATIVE,
         atomic=connection.execute(_ENGINE, where).scalar() == "YES",
-        time=TimeColumn(bare, kind, ranged, index is not None, found["digits"] or 0),
+        time=time,
     )
+
+
+def _time_column(bare: Column, found: Mapping[Any, Any], index: str | None) -> TimeColumn:
+    kind = kind_of(_TYPES, found["type"].lower())
+    ranged = bare if index and found["collation"] not in DISORDERED else None
+    is_indexed = index is not None and (ranged is not None or kind is not Kind.TEXT)
+    return TimeColumn(bare, kind, ranged, is_indexed, found["digits"] or 0)
 
 
 def _find_relation(connection: Connection, table: str) -> Relation:

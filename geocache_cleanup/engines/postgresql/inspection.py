@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.sql.expression import quoted_name
 
 from geocache_cleanup.engines.postgresql import catalog
 from geocache_cleanup.engines.postgresql.table import PostgreSQLTable
-from geocache_cleanup.engines.server.kinds import NATIVE, NUMBERS, Column, Kind, TimeColumn, kind_of
-from geocache_cleanup.engines.server.relations import Relation, choose, choose_column
+from geocache_cleanup.engines.server.kinds import Column, Kind, TimeColumn, kind_of
+from geocache_cleanup.engines.server.relations import Relation, choose, choose_column, clause_of
 
 if TYPE_CHECKING:
     from geocache_cleanup.engines.postgresql.engine import PostgreSQLEngine
@@ -38,11 +37,7 @@ def inspect_table(
     key = {"table": relation.identity}
     rows = {row["name"]: row for row in connection.execute(catalog.COLUMNS, key).mappings()}
     found = rows[choose_column(list(rows), column, relation.name)]
-    clause = sa.table(
-        quoted_name(relation.name, True),
-        sa.column(quoted_name(found["name"], True)),
-        schema=quoted_name(relation.schema, True),
-    )
+    clause = clause_of(relation, found["name"])
     bare: Column = next(iter(clause.c))
     kind = kind_of(_TYPES, found["type"])
     index, ranged = _find_index(connection, relation, found, bare, kind)
@@ -55,11 +50,9 @@ def inspect_table(
         name=relation.name,
         column_name=found["name"],
         column_type=found["declared"],
-        numbers=kind in NUMBERS,
         index=index,
         columns=list(rows),
         key=[name for _, name in keyed],
-        native=kind in NATIVE,
         time=TimeColumn(bare, kind, ranged, is_indexed=index is not None),
         identity=relation.identity,
     )

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+from sqlalchemy.sql.expression import TableClause, quoted_name
+
 from geocache_cleanup.errors import ConfigError
 
 _MOST_NAMED = 20
@@ -53,6 +56,15 @@ def _names(relation: Relation, same: Callable[[str], str]) -> Sequence[str]:
     if relation.is_visible:
         names.append(relation.name)
     return [same(name) for name in names]
+
+
+def clause_of(relation: Relation, column: str) -> TableClause:
+    """Return the table with its time column, under the very names that the server has."""
+    return sa.table(
+        quoted_name(relation.name, True),
+        sa.column(quoted_name(column, True)),
+        schema=quoted_name(relation.schema, True),
+    )
 
 
 def choose_column(columns: Sequence[str], wanted: str, table: str) -> str:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from geocache_cleanup.engines.backlog import Backlog
 from geocache_cleanup.engines.server import search
-from geocache_cleanup.engines.server.kinds import Column, TimeColumn, stored
+from geocache_cleanup.engines.server.kinds import NATIVE, Column, TimeColumn, stored
 from geocache_cleanup.engines.table import Condition, StaleCondition, Table, any_stale
 from geocache_cleanup.errors import TemporaryError
 from geocache_cleanup.times.instants import Stored
@@ -26,6 +26,10 @@ class ServerTable(Table):
     engine: "ServerEngine"
     time: TimeColumn
     identity: int = 0
+
+    @property
+    def is_native(self) -> bool:
+        return self.time.kind in NATIVE
 
     @property
     def quoted(self) -> str:

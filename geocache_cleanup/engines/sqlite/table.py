@@ -30,9 +30,13 @@ _GUARDS = sa.text(
 
 @dataclass(frozen=True, eq=False)
 class SQLiteTable(Table):
-    """The table, and its rowid where it has one that a statement can name."""
+    """The table, and its rowid where it has one that a statement can name.
+
+    ``numbers`` says whether the time column can hold numbers.
+    """
 
     engine: "SQLiteEngine"
+    numbers: bool = True
     rowid: Column | None = None
 
     def lock(self) -> None:

@@ -17,6 +17,8 @@ from helpers.servers.programs import Programs
 NO_AIO = "--innodb-use-native-aio=OFF"
 PASSWORD = "s3cr3t/%@"  # noqa: S105 - of a server that lives for minutes
 _HERE = Programs()
+# Several of these servers run at once, with their data in the temporary directory.
+_SMALL_LOG = "--innodb-log-file-size=8M"
 
 
 class MariaDBServer:
@@ -26,6 +28,7 @@ class MariaDBServer:
     daemon_name = "mariadbd"
     client_name = "mariadb"
     defaults: Sequence[str] = (
+        _SMALL_LOG,
         "--innodb-log-file-size=16M",
         "--max-recursive-iterations=1000000",
     )
@@ -43,7 +46,7 @@ class MariaDBServer:
         self.programs.run(
             self.user, "mariadb-install-db", "--no-defaults", f"--datadir={self.data}",
             "--auth-root-authentication-method=socket", "--auth-root-socket-user=root",
-            "--skip-test-db", NO_AIO,
+            "--skip-test-db", NO_AIO, _SMALL_LOG,
         )  # fmt: skip
 
     def start(self, *options: str) -> None:

@@ -32,6 +32,8 @@ class PostgreSQLServer:
             "fsync=off",
             "timezone=Asia/Kathmandu",  # whatever the server's zone is, the run's is UTC
             "max_connections=30",
+            "max_wal_size=32MB",  # its data are in the temporary directory
+            "min_wal_size=32MB",
             f"unix_socket_directories={directory}",
             "listen_addresses=127.0.0.1",
             *options,
