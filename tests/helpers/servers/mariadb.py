@@ -29,7 +29,6 @@ class MariaDBServer:
     client_name = "mariadb"
     defaults: Sequence[str] = (
         _SMALL_LOG,
-        "--innodb-log-file-size=16M",
         "--max-recursive-iterations=1000000",
     )
 
