@@ -13,6 +13,8 @@ from helpers.processes import status_of
 
 PROJECT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "geocache-cleanup"
+# For the data of servers: what is for temporary files, and often in memory, is soon full of them.
+LARGE_FILES = "/var/tmp"  # noqa: S108 - only names that nobody can guess are made there
 # For who else installs something, such as another session.
 WAIT_FOR_OTHERS = "--option=DPkg::Lock::Timeout=900"
 _CAP_SYS_ADMIN = 21  # see capabilities(7)

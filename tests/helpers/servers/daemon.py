@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from helpers.host import LARGE_FILES
 from helpers.processes import PATIENCE_SECONDS, wait_until
 
 _PORTS = range(20_000, 32_000)
@@ -39,7 +40,7 @@ def free_port() -> int:
 @contextlib.contextmanager
 def private_directory(user: str) -> Iterator[Path]:
     """Yield a directory of a system user's own, short enough for a socket's path."""
-    directory = Path(tempfile.mkdtemp(prefix="gcc-"))
+    directory = Path(tempfile.mkdtemp(prefix="gcc-", dir=LARGE_FILES))
     try:
         os.chown(directory, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
         directory.chmod(0o755)

@@ -3,19 +3,20 @@
 import os
 import pwd
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.host import LARGE_FILES
 from helpers.processes import PATIENCE_SECONDS
 
-# The server sees the tests' directories under the paths that they have outside, and users by the
-# names that they have outside; all of it ends with the process, and the root stays as it was.
+# The server sees its directory under the path that it has outside, and users by the names that they
+# have outside; all of it ends with the process, and the root stays as it was.
 _SCRIPT = """
-root=$1 temporary=$2 owner=$3; shift 3
-mkdir -p "$root$temporary"
-for part in "$temporary" /dev /proc; do mount --rbind "$part" "$root$part"; done
+root=$1 large=$2 owner=$3; shift 3
+mkdir -p "$root$large"
+for part in "$large" /dev /proc; do mount --rbind "$part" "$root$part"; done
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount --bind /etc/passwd "$root/etc/passwd"
 exec chroot --userspec="$owner" --groups="${owner#*:}" "$root" "$@"
 """
@@ -41,7 +42,7 @@ class Programs:
             ids = (f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups")
             return ["setpriv", *ids, *parts]
         owner = f"{entry.pw_uid}:{entry.pw_gid}"
-        return [*_ENTER, str(self.root), tempfile.gettempdir(), owner, *parts]
+        return [*_ENTER, str(self.root), LARGE_FILES, owner, *parts]
 
     def run(
         self, user: str, *command: object, script: str = "", check: bool = True
