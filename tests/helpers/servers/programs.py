@@ -18,7 +18,7 @@ mkdir -p "$root$large"
 for part in "$large" /dev /proc; do mount --rbind "$part" "$root$part"; done
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount --bind /etc/passwd "$root/etc/passwd"
-exec chroot --userspec="$owner" --groups="${owner#*:}" "$root" "$@"
+TMPDIR=/tmp exec chroot --userspec="$owner" --groups="${owner#*:}" "$root" "$@"
 """
 _ENTER = ("unshare", "--mount", "sh", "-euc", _SCRIPT, "sh")
 
