@@ -30,6 +30,8 @@ def _number(default: Any, *, silent: Any = _NEVER, metric: Metric | None = None)
 class Result:
     """What a run did: rows deleted, values it could not read, transactions, seconds.
 
+    ``deleted`` rows include those of the table that went by cascades and triggers, ``kept`` ones
+    are stale and stay because a trigger or a rule keeps them.
     ``remaining`` is how many stale rows a run in batches that ended early has left. ``atomic``
     is false on an engine that could not have undone the run, had it been interrupted.
     ``freed_pages`` are pages of a SQLite file that new rows can use; elsewhere it is None.
@@ -43,6 +45,11 @@ class Result:
         metric=Metric(
             "last_run_unreadable_values", "Stored times that the last run met and could not read."
         ),
+    )
+    kept: int = _number(
+        0,
+        silent=0,
+        metric=Metric("last_run_kept_rows", "Stale rows that a trigger or a rule kept."),
     )
     batches: int = _number(0)
     remaining: int | None = _number(None, silent=None)

@@ -95,6 +95,7 @@ def _examine(invocation: Invocation, url: "URL", document: CheckDocument) -> Non
     found = preview.preview(engine, job, invocation.deadline)
     document.would_delete = found.result.deleted
     document.unreadable = found.result.unreadable
+    document.kept = found.result.kept
     document.lock = preview.estimate(found, past, job.batch_seconds)
     document.writable = True
 

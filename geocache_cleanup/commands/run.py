@@ -64,10 +64,12 @@ def _report(invocation: Invocation, result: "Result") -> None:
     event, level = Event.RAN, "info" if result.deleted else "debug"
     if dry_run:
         event, level = Event.WOULD_RUN, "info"
-    elif result.unreadable or not result.atomic:
+    elif result.unreadable or result.kept or not result.atomic:
         level = "warning"
     verb = "Would delete" if dry_run else "Deleted"
     notes = f"; {result.unreadable} times could not be read" if result.unreadable else ""
+    if result.kept:
+        notes += f"; {result.kept} stale rows stay, as a trigger or a rule keeps them"
     if not result.atomic:
         notes += f"; {_NOT_ATOMIC}"
     message = f"{verb} {result.deleted} rows of {invocation.settings.table} from before"

@@ -5,7 +5,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Sequence
 
-from geocache_cleanup.times import instants
+from geocache_cleanup.times import grammar, instants
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\+[A-Za-z0-9_]+)?://[^\s\x00]*\S?.*", re.DOTALL)
 
@@ -66,13 +66,13 @@ def before(text: str) -> int | None:
     """Return the instant, or None for ``now``."""
     if text == "now":
         return None
-    instant = instants.read_instant(text, dt.UTC) if instants.has_zone(text) else None
+    instant = instants.read_instant(text, dt.UTC) if grammar.has_zone(text) else None
     with contextlib.suppress(OverflowError):  # an offset may lead out of the calendar
-        if instant is not None and instants.render(instant):
+        if instant is not None and instant >= instants.FIRST_SET and instants.render(instant):
             return instant
     raise ValueError(
         "must be 'now', a date, or a date and time with Z or an offset such as "
-        f"2026-06-03T12:00:00Z, not {text!r}"
+        f"2026-06-03T12:00:00Z, in 2000 or later, not {text!r}"
     )
 
 

@@ -96,6 +96,14 @@ class Table(abc.ABC):
         """Delete the rows of a condition; return how many there were."""
         return int(self.connection.execute(self.delete_statement(condition)).rowcount)
 
+    def count_deleted(self, before: int, rows: int) -> int:
+        """Return how many rows went since there were ``before``, of which ``rows`` were stale.
+
+        More than those, where cascades and triggers take others; what others add meanwhile
+        hides some of these.
+        """
+        return max(rows, before - self.count())
+
     def check_writable(self) -> None:
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""
         self.connection.execute(sa.delete(self.clause).where(sa.false()))

@@ -2,14 +2,15 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.backlog import Backlog
 from geocache_cleanup.engines.base import Engine
-from geocache_cleanup.engines.table import Table
-from geocache_cleanup.errors import DeadlineError
+from geocache_cleanup.engines.table import StaleCondition, Table, any_stale
+from geocache_cleanup.errors import ConfigError, DeadlineError
 from geocache_cleanup.pruning import prune
 from geocache_cleanup.pruning.batch_sizer import BatchSizer
 from geocache_cleanup.pruning.job import Job
@@ -56,7 +57,9 @@ class BatchRun:
         self._ledger: Ledger | None = None
         # Rows of the table at the start, where more of them may go than are stale; and gone ones.
         self._rows_guarded: int | None = None
-        self._gone = 0
+        # Whether triggers or foreign keys may keep stale rows, or take others.
+        self._others_act = False
+        self._stale_deleted = 0
         self._entry: int | None = None
         self._pages: int | None = None
         self._remaining = 0
@@ -65,16 +68,29 @@ class BatchRun:
     def run(self, connection: Connection) -> None:
         """Search, then delete batch by batch; raise what ``prune.prune`` raises."""
         table = self._find(connection)
+        while self._pass(table):
+            # Rows have moved or changed since they were found: look for them again.
+            pass
+        if self._others_act:
+            conditions = self._conditions(table)
+            with self._engine.transaction(connection, write=False):
+                kept = table.count(any_stale(conditions))
+            self.result = dataclasses.replace(self.result, kept=kept)
+
+    def _pass(self, table: Table) -> bool:
+        """Delete what one search finds; return whether another one may find more."""
         backlog = self._search(table)
         total = self._remaining = backlog.remaining
+        before = self._stale_deleted
         while self._remaining or not self.result.batches:
             self._deadline.check()
             self._batch(table, backlog)
             self._progress.advance(total - self._remaining, total)
             began = time.monotonic()
-            self._engine.after_batch(connection)
+            self._engine.after_batch(table.connection)
             if self._remaining:
                 time.sleep(self._sizer.pause(time.monotonic() - began))
+        return 0 < self._stale_deleted - before < total
 
     def tell(self, error: Exception) -> None:
         """Say in the error, be it a bug, what is done already."""
@@ -92,21 +108,24 @@ class BatchRun:
             table.check_writable()
             self._ledger = Ledger.find(self._engine, connection)
             self._pages = self._engine.spare_pages(connection)
+            self._others_act = table.may_cascade()
         self.result = dataclasses.replace(self.result, atomic=table.atomic)
         self._progress.started(self._deadline.remaining)
         return table
 
-    def _search(self, table: Table) -> Backlog:
+    def _conditions(self, table: Table) -> Sequence[StaleCondition]:
         job = self._job
         with self._engine.transaction(table.connection, write=False):
-            conditions = table.stale_conditions(job.cutoff, job.now, job.time_zone)
-        backlog = table.backlog(conditions, max(job.batch_seconds, LEAST_SEARCH_SECONDS))
-        if job.max_delete_percent < 100:
+            return table.stale_conditions(job.cutoff, job.now, job.time_zone)
+
+    def _search(self, table: Table) -> Backlog:
+        job = self._job
+        seconds = max(job.batch_seconds, LEAST_SEARCH_SECONDS)
+        backlog = table.backlog(self._conditions(table), seconds)
+        if job.max_delete_percent < 100 and not self.result.batches:
             with self._engine.transaction(table.connection, write=False):
-                total = table.count()
-                if table.may_cascade():
-                    self._rows_guarded = total
-            check_share(backlog.remaining, total, job.max_delete_percent)
+                self._rows_guarded = table.count()
+            check_share(backlog.remaining, self._rows_guarded, job.max_delete_percent)
         return backlog
 
     def _batch(self, table: Table, backlog: Backlog) -> None:
@@ -114,6 +133,7 @@ class BatchRun:
         with self._engine.transaction(table.connection, write=True):
             locked = time.monotonic()
             table.lock()
+            self._look_again(table)
             result = dataclasses.replace(
                 self.result,
                 deleted=self.result.deleted + self._delete(table, backlog, rows),
@@ -128,14 +148,28 @@ class BatchRun:
         self.result, self._remaining = result, backlog.remaining
 
     def _delete(self, table: Table, backlog: Backlog, rows: int) -> int:
-        if self._rows_guarded is None:
-            return backlog.delete(table.connection, rows)
-        # Cascades and triggers may take more rows of the table than are stale.
+        if not self._others_act:
+            deleted = backlog.delete(table.connection, rows)
+            self._stale_deleted += deleted
+            return deleted
         before = table.count()
         deleted = backlog.delete(table.connection, rows)
-        self._gone += max(deleted, before - table.count())
-        check_share(self._gone, self._rows_guarded, self._job.max_delete_percent)
-        return deleted
+        self._stale_deleted += deleted
+        gone = table.count_deleted(before, deleted)
+        if self._rows_guarded is not None:
+            whole = self.result.deleted + gone
+            check_share(whole, self._rows_guarded, self._job.max_delete_percent)
+        return gone
+
+    def _look_again(self, table: Table) -> None:
+        """Raise ConfigError if the time column is not what it was when its rows were found."""
+        now = self._engine.table(table.connection, self._job.table, self._job.time_column)
+        if (now.column_name, now.column_type) != (table.column_name, table.column_type):
+            raise ConfigError(
+                f"the column {table.column_name!r} was changed from {table.column_type!r} to "
+                f"{now.column_type!r} while the run was at work",
+                "look at it with geocache-cleanup check, and run it again",
+            )
 
     def _record(self, result: Result) -> None:
         if self._ledger is None:

@@ -146,4 +146,4 @@ def _shown(stored: object, *, is_time: bool) -> object:
     if isinstance(stored, dt.datetime):
         return instants.render(instants.of_datetime(stored.replace(tzinfo=dt.UTC)))
     instant = instants.read_instant(stored, dt.UTC) if isinstance(stored, str) else None
-    return stored if instant is None else instants.render(instant)
+    return stored if instant in {None, instants.UNSET} else instants.render(instant or 0)

@@ -5,7 +5,7 @@ import dataclasses
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import Engine
-from geocache_cleanup.engines.table import Table
+from geocache_cleanup.engines.table import Table, any_stale
 from geocache_cleanup.errors import CleanupError, DataError, DeadlineError
 from geocache_cleanup.pruning.job import Job
 from geocache_cleanup.pruning.ledger import Ledger
@@ -71,15 +71,17 @@ class _Rollback(Exception):  # noqa: N818 - it ends a trial, nothing is wrong
     """Raised to roll a transaction back."""
 
 
-def try_delete(engine: Engine, job: Job) -> None:
-    """Delete the stale rows and undo it: only doing shows what triggers and foreign keys refuse.
+def try_delete(engine: Engine, job: Job) -> Result:
+    """Delete the stale rows and undo it: only doing shows what triggers and foreign keys do.
 
-    Raise CleanupError if they would stop a run.
+    Return what a run would have done. Raise CleanupError if they would stop it.
     """
+    result = Result()
     with contextlib.suppress(_Rollback), job.at_table(engine, write=True) as table:
-        _delete_guarded(table, dataclasses.replace(job, dry_run=False))
+        result = _delete_guarded(table, dataclasses.replace(job, dry_run=False))
         engine.check_deferred_constraints(table.connection)
         raise _Rollback
+    return result
 
 
 def _delete_and_record(table: Table, job: Job, deadline: Deadline) -> Result:
@@ -104,13 +106,19 @@ def freed(before: int | None, after: int | None) -> int | None:
 
 
 def _delete_guarded(table: Table, job: Job) -> Result:
-    if job.max_delete_percent == 100:
+    others_act = not job.dry_run and table.may_cascade()
+    if job.max_delete_percent == 100 and not others_act:
         return _delete_all(table, job)
     total = table.count()
     result = _delete_all(table, job)
-    # Cascades and triggers may have taken more rows of the table than were stale.
-    gone = total - table.count()
-    check_share(max(result.deleted, gone), total, job.max_delete_percent)
+    if others_act:
+        conditions = table.stale_conditions(job.cutoff, job.now, job.time_zone)
+        result = dataclasses.replace(
+            result,
+            deleted=table.count_deleted(total, result.deleted),
+            kept=table.count(any_stale(conditions)),
+        )
+    check_share(result.deleted, total, job.max_delete_percent)
     return result
 
 

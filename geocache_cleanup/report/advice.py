@@ -45,6 +45,13 @@ def advise(document: CheckDocument, context: AdviceContext) -> Sequence[Advice]:
         found += _of_connection(document.connection, context)
     if document.table:
         found += _of_table(document.table, document)
+    if document.kept:
+        found.append(
+            Advice(
+                f"{document.kept} stale rows would stay: a trigger or a rule keeps them",
+                "drop it, let it delete them, or leave them to it: they are counted each time",
+            )
+        )
     if document.lock:
         found += _of_estimate(document.lock, context)
     if document.ledger:
@@ -118,7 +125,7 @@ def _of_table(table: TableReport, document: CheckDocument) -> Iterator[Advice]:
 
 
 def _of_times(counts: Counts, column: str, document: CheckDocument) -> Iterator[Advice]:
-    if counts.rows and counts.unreadable + counts.nulls == counts.rows:
+    if counts.rows and counts.unreadable + counts.unset == counts.rows:
         yield Advice(
             f"no value of {column} can be read as a time: nothing will ever be deleted",
             "set --time-column to the column that holds the time; see the examples above",
@@ -129,10 +136,10 @@ def _of_times(counts: Counts, column: str, document: CheckDocument) -> Iterator[
             f"values of {column} that cannot be read: {counts.unreadable}; such rows stay",
             "see the examples above; correct what writes them, and delete or correct the rows",
         )
-    if counts.nulls:
+    if counts.unset:
         yield Advice(
-            f"rows without a time in {column}: {counts.nulls}; such rows stay",
-            f"give them one, or delete those WHERE {column} IS NULL",
+            f"rows without a time set in {column}: {counts.unset}; such rows stay",
+            f"give them one, or delete them, as those WHERE {column} IS NULL, yourself",
         )
     yield from _of_share(counts, document)
 

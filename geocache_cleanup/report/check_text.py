@@ -6,7 +6,7 @@ from geocache_cleanup.engines.connection_info import ConnectionInfo
 from geocache_cleanup.report.document import CheckDocument, LedgerReport
 from geocache_cleanup.report.layout import aligned, columns, moment, wrap
 from geocache_cleanup.report.preview import RunEstimate, TableReport
-from geocache_cleanup.report.statistics import AgeGroup, Counts
+from geocache_cleanup.report.statistics import AgeGroup, Counts, Format
 from geocache_cleanup.systemd.timers import Timers
 
 _BAR = 30
@@ -79,7 +79,7 @@ def _table(table: TableReport, counts: Counts | None) -> str:
     if counts:
         facts += [
             ("rows", str(counts.rows)),
-            ("no time (NULL)", str(counts.nulls)),
+            ("no time set", str(counts.unset)),
             ("unreadable", str(counts.unreadable)),
             ("in the future", str(counts.future)),
         ]
@@ -87,12 +87,16 @@ def _table(table: TableReport, counts: Counts | None) -> str:
 
 
 def _stored(counts: Counts, cutoff: str) -> Iterator[str]:
-    formats = [(found.rows, found.name, found.example) for found in counts.formats]
-    yield _section("Stored times", columns([("rows", "format", "example"), *formats], _INDENT))
+    yield _section("Stored times", "\n".join(map(_format, counts.formats)) or "  None.")
     yield _section("Rows by age", _histogram(counts.ages, cutoff))
     retentions = [(found.days, found.would_delete) for found in counts.retentions]
     head = ("days", "rows a run would delete")
     yield _section("With other retentions", columns([head, *retentions], _INDENT))
+
+
+def _format(found: Format) -> str:
+    head = f"{found.rows} rows: {found.name}, such as {found.example}"
+    return wrap(head + (f", read as {found.read_as}" if found.read_as else ""), _INDENT, hanging=2)
 
 
 def _histogram(ages: Sequence[AgeGroup], cutoff: str) -> str:

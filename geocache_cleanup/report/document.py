@@ -20,6 +20,7 @@ _PARTS = (
     "migrate",
     "would_delete",
     "unreadable",
+    "kept",
     "lock",
     "writable",
     "problem",
@@ -72,6 +73,7 @@ class CheckDocument:
     migrate: Sequence[str] | None = None
     would_delete: int | None = None
     unreadable: int | None = None
+    kept: int | None = None
     lock: "RunEstimate | None" = None
     writable: bool | None = None
     problem: Problem | None = None

@@ -1,5 +1,6 @@
 """A look at the database that changes nothing: its table, and what a run would do to it."""
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -93,9 +94,8 @@ def preview(engine: Engine, job: Job, deadline: Deadline) -> Preview:
     began = time.monotonic()
     result = prune.prune(engine, job, deadline)
     seconds = time.monotonic() - began
-    if may_cascade and result.deleted:
-        prune.try_delete(engine, job)
-    return Preview(result, seconds)
+    kept = prune.try_delete(engine, job).kept if may_cascade and result.deleted else 0
+    return Preview(dataclasses.replace(result, kept=kept), seconds)
 
 
 def estimate(

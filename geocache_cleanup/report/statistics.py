@@ -1,11 +1,13 @@
 """Stored times counted: by format, by age, and by what each retention would delete."""
 
 import bisect
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from geocache_cleanup.times import instants
+from geocache_cleanup.times.formats import name_format
 
 Days = int | float | None
 
@@ -19,11 +21,15 @@ _LONGEST_EXAMPLE = 60
 
 @dataclass(frozen=True)
 class Format:
-    """One format of stored times: how many rows have it, and one such value."""
+    """One format of stored times: how many rows have it, one such value, and how it was read.
+
+    ``read_as`` is RFC 3339 text, None where a value names no time.
+    """
 
     name: str
     rows: int
     example: str
+    read_as: str | None
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,15 @@ class Retention:
 
 @dataclass(frozen=True)
 class Counts:
-    """All that was counted. ``future`` rows are more than a minute ahead of the clock."""
+    """All that was counted. ``future`` rows are more than a minute ahead of the clock.
+
+    ``unset`` rows have no time set: NULL, of which there are ``nulls``, 0, empty text, or a
+    time before 2000.
+    """
 
     rows: int
     unreadable: int
+    unset: int
     nulls: int
     future: int
     formats: Sequence[Format]
@@ -74,33 +85,37 @@ class TimeStatistics:
         self._bounds = sorted(bounds)
         # Rows before the first bound, between the first and the second, and so on.
         self._rows = [0] * (len(bounds) + 1)
-        self._formats: dict[str, tuple[int, str]] = {}
-        self._unreadable = self._nulls = 0
+        self._formats: dict[str, Format] = {}
+        self._unreadable = self._unset = self._nulls = 0
 
     def add(self, value: instants.Stored, rows: int) -> None:
         """Count a value that so many rows hold."""
         instant = instants.read_instant(value, self._zone)
-        name = instants.name_format(value, instant)
-        if self._native and value is not None:
-            name = self._native if instant is not None else f"unreadable {self._native}"
-        count, example = self._formats.get(name) or (0, _example(value))
-        self._formats[name] = (count + rows, example)
-        if instant is not None:
-            self._rows[bisect.bisect_right(self._bounds, instant)] += rows
-        elif value is None:
+        is_set = instant is not None and instant >= instants.FIRST_SET
+        name = name_format(value, instant)
+        if self._native and value is not None and (is_set or instant is None):
+            name = self._native if is_set else f"unreadable {self._native}"
+        first = self._formats.get(name) or Format(name, 0, _example(value), _read_as(instant))
+        self._formats[name] = dataclasses.replace(first, rows=first.rows + rows)
+        if value is None:
             self._nulls += rows
-        else:
+        elif instant is None:
             self._unreadable += rows
+        elif is_set:
+            self._rows[bisect.bisect_right(self._bounds, instant)] += rows
+        else:
+            self._unset += rows
 
     def counts(self) -> Counts:
         """Return what was counted so far."""
-        formats = sorted(self._formats.items(), key=lambda item: -item[1][0])
+        unset = self._unset + self._nulls
         return Counts(
-            rows=sum(self._rows) + self._unreadable + self._nulls,
+            rows=sum(self._rows) + self._unreadable + unset,
             unreadable=self._unreadable,
+            unset=unset,
             nulls=self._nulls,
             future=sum(self._rows) - self._before(self._future),
-            formats=[Format(name, *found) for name, found in formats],
+            formats=sorted(self._formats.values(), key=lambda found: -found.rows),
             ages=list(self._groups()),
             retentions=[
                 Retention(days, self._before(self._now - days * instants.DAY))
@@ -127,6 +142,15 @@ class TimeStatistics:
             return 0
         days = round((self._now - bound) / instants.DAY, 2)
         return int(days) if days == int(days) else days
+
+
+def _read_as(instant: int | None) -> str | None:
+    if instant is None or instant < instants.FIRST_SET:
+        return None
+    try:
+        return instants.render(instant)
+    except OverflowError:  # an offset may lead out of the calendar
+        return None
 
 
 def _example(value: instants.Stored) -> str:

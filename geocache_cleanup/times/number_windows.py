@@ -1,59 +1,66 @@
-"""The numbers that lie before a cutoff: one half-open window for each unit an epoch counts in.
+"""The numbers that lie before a cutoff, one half-open window for each unit; and those of no unit.
 
 One generator serves all engines and types: its windows are exact, and each type has a function
-that rounds one to its own values so that it agrees with ``instants.read_instant`` on all of them.
+that rounds a bound to its own values so that it agrees with ``instants.read_instant`` on all of
+them.
 """
 
 import math
 import struct
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 
-from geocache_cleanup.times import instants
+from geocache_cleanup.times import instants, units
 
-Window = tuple[Decimal, Decimal]
+# Bounds of Julian days are no decimals: rounded up at a place where no stored number differs.
+_EXACT = Context(prec=60)
+_PLACE = Decimal(1).scaleb(-30)
 
-_INT64_MAX = 2**63 - 1
 LEAST_FLOAT = math.ulp(0.0)
 
 
-def number_windows(cutoff: int) -> Iterator[Window]:
-    """Yield the stale windows; of the first the lower bound, 0, is itself excluded."""
-    low = Decimal(0)
-    for limit, _, per_second in instants.EPOCH_UNITS:
-        # Exact: the quotient has no more than six decimals.
-        bound = Decimal(cutoff * per_second).scaleb(-6)
-        high = bound if math.isinf(limit) else min(bound, Decimal(limit))
-        if low < high:
-            yield low, high
-        low = Decimal(limit)
+def stale_windows(cutoff: int) -> Iterator[tuple[Decimal, Decimal]]:
+    """Yield the windows of stale numbers, in ascending order."""
+    for unit in units.UNITS:
+        high = min(_bound(cutoff, unit), unit.high)
+        if unit.low < high:
+            yield unit.low, high
 
 
-def whole_windows(cutoff: int) -> Iterator[tuple[int, int]]:
-    """Yield the stale windows of whole numbers, both bounds as whole numbers themselves."""
-    for low, high in number_windows(cutoff):
-        first, end = max(1, math.ceil(low)), math.ceil(high)
-        if first < end:
-            yield first, end
+def unknown_windows() -> Iterator[tuple[Decimal | None, Decimal | None]]:
+    """Yield the windows of numbers that count in no unit; None is no bound.
 
-
-def float_windows(cutoff: int) -> Iterator[tuple[float, float]]:
-    """Yield the stale windows of floats; 0 is excluded as in ``number_windows``."""
-    for low, high in number_windows(cutoff):
-        yield float(low), _first_float(high)
-
-
-def stored_windows(cutoff: int) -> Iterator[tuple[float, float]]:
-    """Yield the stale windows of a column that holds integers beside floats, as SQLite's do.
-
-    A bound is an integer where it is whole and fits the database's integers.
+    0 is in none of them: the second window begins just above.
     """
-    for low, high in number_windows(cutoff):
-        is_whole = high == int(high) and high <= _INT64_MAX
-        yield (int(low) if low else LEAST_FLOAT), (int(high) if is_whole else float(high))
+    yield None, Decimal(0)
+    lows = [Decimal(0), *(unit.high for unit in units.UNITS)]
+    highs = [*(unit.low for unit in units.UNITS), None]
+    yield from zip(lows, highs, strict=True)
 
 
-def _first_float(bound: Decimal) -> float:
+def _bound(cutoff: int, unit: units.Unit) -> Decimal:
+    if unit.per_second:
+        # Exact: the quotient has no more than six decimals.
+        return Decimal(cutoff * unit.per_second).scaleb(-6)
+    days = _EXACT.divide(Decimal(cutoff), Decimal(instants.DAY))
+    bound = _EXACT.add(units.JULIAN_EPOCH, days)
+    return bound.quantize(_PLACE, ROUND_CEILING, _EXACT)
+
+
+def whole_bound(bound: Decimal) -> int:
+    """Return the least whole number that is not below a bound."""
+    return math.ceil(bound)
+
+
+def stored_bound(bound: Decimal) -> float:
+    """Return a bound for a column that holds integers beside floats, as SQLite's do.
+
+    It is an integer where it is whole: as a float it could be off from the column's integers.
+    """
+    return int(bound) if bound == int(bound) else float_bound(bound)
+
+
+def float_bound(bound: Decimal) -> float:
     """Return the least positive float that, as it is written, is not below a bound."""
     low, high = 0, _bits(2 * float(max(bound, Decimal(1))))
     while low < high:

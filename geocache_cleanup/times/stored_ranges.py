@@ -6,13 +6,14 @@ the column bare, so that an index on it is used, and leave out the fresh rows, s
 cost follows the stale ones.
 """
 
+import dataclasses
 import datetime as dt
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from geocache_cleanup.times import instants
-from geocache_cleanup.times.number_windows import LEAST_FLOAT, stored_windows
+from geocache_cleanup.times import instants, number_windows
+from geocache_cleanup.times.number_windows import LEAST_FLOAT, stored_bound
 
 # Text that starts with a digit sorts below this, and no date or number starts otherwise.
 _AFTER_DIGITS = ":"
@@ -26,38 +27,62 @@ class Verdict(enum.Enum):
     ALL_STALE = "every value is a stale time"
     DATES_STALE = "every value that starts with a date is stale, if it can be read"
     NOTHING = "each value must be read"
-    NONE_READABLE = "no value is a time"
+    UNREADABLE = "no value can be read"
 
 
 @dataclass(frozen=True)
 class Range:
-    """Values from ``low`` (included) up to ``high`` (excluded); None is no bound."""
+    """Values from ``low`` (included) up to ``high`` (excluded); None is no bound.
 
-    low: float | str | None
-    high: float | str
+    All numbers are less than any text, and all text is less than any bytes, as in SQLite.
+    """
+
+    low: float | str | bytes | None
+    high: float | str | bytes | None
     verdict: Verdict
 
 
+def mixed_ranges(cutoff: int, now: int, *, numbers: bool) -> Iterator[Range]:
+    """Yield the ranges of a column that holds anything, numbers perhaps, as SQLite's do."""
+    if numbers:
+        yield from number_ranges(cutoff)
+    *texts, last = text_ranges(cutoff, now)
+    yield from texts
+    yield dataclasses.replace(last, high=b"")
+    yield Range(b"", None, Verdict.UNREADABLE)
+
+
 def number_ranges(cutoff: int) -> Iterator[Range]:
-    """Yield the ranges of numbers for a cutoff."""
-    yield Range(None, LEAST_FLOAT, Verdict.NONE_READABLE)
-    for low, high in stored_windows(cutoff):
-        yield Range(low, high, Verdict.ALL_STALE)
+    """Yield the ranges of numbers for a cutoff: those of a unit, and those of none."""
+    for low, high in number_windows.stale_windows(cutoff):
+        yield Range(stored_bound(low), stored_bound(high), Verdict.ALL_STALE)
+    for first, end in number_windows.unknown_windows():
+        # 0 stands for no time: the least number is the one above.
+        start = None if first is None else stored_bound(first) if first else LEAST_FLOAT
+        yield Range(start, "" if end is None else stored_bound(end), Verdict.UNREADABLE)
 
 
 def text_ranges(cutoff: int, now: int) -> Iterator[Range]:
     """Yield the ranges of text for a cutoff; up to ``now`` each year is looked at by itself.
 
     Dates sort by year, so the fresh ones are left out: what remains above the cutoff are the
-    gaps between the years, where only text that is a number can be stale.
+    gaps between the years, where text is a number or cannot be read. Nor can any that comes
+    after the digits.
     """
-    # A zone shifts text by less than a day either way.
-    first, last = _date_text(cutoff, -1), _date_text(cutoff, 2)
-    if first is not None:
-        yield Range("", first, Verdict.DATES_STALE)
-    yield Range(first or "", last or _AFTER_DIGITS, Verdict.NOTHING)
-    if last is not None:
-        yield from _gaps(last, max(_year(cutoff), _year(now)) + 1)
+    # A zone shifts text by less than a day either way. Before the first is no time that is set.
+    set_ = _date_text(instants.FIRST_SET, 2) or ""
+    first = max(set_, _date_text(cutoff, -1) or "")
+    last = _date_text(cutoff, 2)
+    yield Range("", set_, Verdict.NOTHING)
+    if set_ < first:
+        yield Range(set_, first, Verdict.DATES_STALE)
+    if last is None:
+        yield Range(first, _AFTER_DIGITS, Verdict.NOTHING)
+    else:
+        if first < last:
+            yield Range(first, last, Verdict.NOTHING)
+        yield from _gaps(max(first, last), max(_year(cutoff), _year(now)) + 1)
+    yield Range(_AFTER_DIGITS, None, Verdict.UNREADABLE)
 
 
 def _gaps(start: str, last_year: int) -> Iterator[Range]:

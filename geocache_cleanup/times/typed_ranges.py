@@ -16,7 +16,23 @@ FIRST = -62_135_596_800 * instants.SECOND
 LAST = 253_402_300_800 * instants.SECOND - 1
 
 
-def local_ranges(cutoff: int, zone: dt.tzinfo) -> Sequence[tuple[int | None, int]]:
+def stale_ranges(cutoff: int, zone: dt.tzinfo) -> Sequence[tuple[int, int]]:
+    """Return the ranges of local times that are set, and lie before a cutoff.
+
+    They are in microseconds since 1970 on that clock.
+    """
+    found = [(FIRST if low is None else low, high) for low, high in _local_ranges(cutoff, zone)]
+    for first, end in _local_ranges(instants.FIRST_SET, zone):
+        found = [
+            part
+            for low, high in found
+            for part in ((low, min(high, FIRST if first is None else first)), (max(low, end), high))
+            if part[0] < part[1]
+        ]
+    return found
+
+
+def _local_ranges(cutoff: int, zone: dt.tzinfo) -> Sequence[tuple[int | None, int]]:
     """Return the ranges of local times before a cutoff, in microseconds since 1970 on that clock.
 
     More than one only within a day of the clocks going forward: a local time that was skipped

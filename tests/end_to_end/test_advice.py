@@ -61,7 +61,7 @@ FUTURE = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+{}')"
         ("DROP TABLE geocache_cleanup_runs", "no ledger", "migrate"),
         ("DELETE FROM geocache_cleanup_runs", "no run of this table has ever", "systemctl start"),
         (INSERT.format("'12:00'"), "cannot be read: 1;", "examples above"),
-        (INSERT.format("NULL"), "without a time in last_seen: 1;", "IS NULL"),
+        (INSERT.format("NULL"), "without a time set in last_seen: 1;", "IS NULL"),
         (INSERT.format(FUTURE.format("2 hours")), "ahead of this host's clock: 1;", "time-zone"),
         ("UPDATE geo_cache SET last_seen = '{}'", "no value of last_seen can be", "--time-column"),
         ("UPDATE geo_cache SET last_seen = '2020-01-01'", "delete 4 of 4 rows", "backup"),

@@ -124,8 +124,8 @@ def test_ages_and_retentions_are_exact(
 ) -> None:
     """Groups end at the cutoff, and each retention is counted from the instants themselves."""
     now = dt.datetime.now(dt.UTC)
-    # The oldest is from before any cutoff here, whenever this runs.
-    days = [-30_000, -3, *(day + 0.5 for day in range(0, 400, 5)), 10_000.5]
+    # The oldest is from before any cutoff here, and from after 2000, whenever this runs.
+    days = [-30_000, -3, *(day + 0.5 for day in range(0, 400, 5)), 9_000.5]
     times = [(now - dt.timedelta(days=day)).strftime("%Y-%m-%d %H:%M:%S") for day in days]
     tables.make_table(tmp_path / "geo.db", [(str(n), time) for n, time in enumerate(times)])
     url = f"--database-url=sqlite:///{tmp_path / 'geo.db'}"

@@ -19,7 +19,9 @@ CONTEXT = AdviceContext(
 TABLE = TableReport(
     "geo_cache", "last_seen", "TEXT", ["ip", "last_seen"], ["ip"], "ix", atomic=True
 )
-COUNTS = Counts(rows=100, unreadable=0, nulls=0, future=0, formats=[], ages=[], retentions=[])
+COUNTS = Counts(
+    rows=100, unreadable=0, unset=0, nulls=0, future=0, formats=[], ages=[], retentions=[]
+)
 ESTIMATE = RunEstimate(1.0, 1.0, 0.1, 50_000, 3)
 TIMER = Timer("geocache-cleanup.timer", "enabled", "active", None, None)
 
@@ -69,8 +71,8 @@ def ago(**passed: int) -> LedgerReport:
         ({"table": dataclasses.replace(TABLE, atomic=False)}, "no transactions", "InnoDB"),
         ({"statistics": None}, "too large to be read", "--timeout"),
         ({"statistics": dataclasses.replace(COUNTS, unreadable=3)}, "be read: 3", "examples"),
-        ({"statistics": dataclasses.replace(COUNTS, nulls=4)}, "without a time", "IS NULL"),
-        ({"statistics": dataclasses.replace(COUNTS, nulls=100)}, "ever be deleted", "column"),
+        ({"statistics": dataclasses.replace(COUNTS, unset=4)}, "without a time", "IS NULL"),
+        ({"statistics": dataclasses.replace(COUNTS, unset=100)}, "ever be deleted", "column"),
         ({"statistics": dataclasses.replace(COUNTS, future=5)}, "ahead of", "timedatectl"),
         ({"would_delete": 51}, "more than half", "--max-delete-percent=50"),
         ({"lock": dataclasses.replace(ESTIMATE, seconds=9, run_seconds=9)}, "9 sec", "batch"),

@@ -18,7 +18,7 @@ MAN = (TOP / "packaging" / "geocache-cleanup.8").read_text().replace("\\-", "-")
 # Keys of the events: the fields of journal entries share their prefix with the variables.
 KEYS = """timestamp level event message version table time_column database cutoff retention_days
 dry_run run_id deleted unreadable batches duration_seconds exit_status reason hint retryable
-metrics_problem freed_pages remaining reclaimed_bytes"""
+metrics_problem kept freed_pages remaining reclaimed_bytes"""
 FIELDS = {f"GEOCACHE_CLEANUP_{key.upper()}" for key in KEYS.split()}
 COMMANDS = ("run", "check", "history", "migrate")
 

@@ -47,6 +47,7 @@ class MySQLEngine(ServerEngine):
             )
         super().__init__(url, deadline, create=create)
         self._token = f"geocache_cleanup.{secrets.token_hex(16)}"
+        self._found: str | None = None
 
     @classmethod
     def index_sql(cls, dialect: sa.engine.Dialect, index: sa.Index) -> str:
@@ -58,7 +59,9 @@ class MySQLEngine(ServerEngine):
         return dialect.name == "mariadb"
 
     def table(self, connection: Connection, name: str, column: str) -> MySQLTable:
-        return inspection.inspect_table(self, connection, name, column)
+        found = inspection.inspect_table(self, connection, name, column)
+        self._found = found.name
+        return found
 
     def has_table(self, connection: Connection, name: str) -> bool:
         """Look in the list: an account with no right on a table is denied a look at itself."""
@@ -86,6 +89,7 @@ class MySQLEngine(ServerEngine):
         settings = [
             "time_zone = '+00:00'",
             "sql_safe_updates = 0",
+            "sql_big_selects = 1",
             # Locks no row that stays; but a binary log of statements does not go with it.
             (
                 f"{isolation} = IF(@@log_bin AND @@binlog_format = 'STATEMENT',"
@@ -123,4 +127,4 @@ class MySQLEngine(ServerEngine):
         return None if number is None else int(number)
 
     def diagnose(self, error: Exception) -> CleanupError | None:
-        return errors.diagnose(error)
+        return errors.diagnose(error, self._found)

@@ -15,6 +15,11 @@ _WORDS = {
     "wsrep": diagnoses.CONFLICT,
 }
 MISLEADING = {1105, 1180}
+# What a server answers; and of that, what it says of a statement of this program's that is wrong.
+_SERVERS = {*range(1_000, 2_000), *range(3_000, 6_000)}
+_BUGS = {1064, 1065, 1149, 1582, 1583, 1630}
+# After the table and the ledger were found these are of others, in a trigger.
+_MISSING = {1054, 1109, 1146}
 # Other error numbers are no servers' own: a trigger has chosen them for SIGNAL. Those from
 # 32,768 on PyMySQL takes for negative ones.
 _OWN_ERRNOS = range(6_000)
@@ -50,8 +55,8 @@ ERRNOS: Mapping[int, Diagnosis] = {
 }
 
 
-def diagnose(error: Exception) -> CleanupError | None:
-    """Return what an error of a driver means, None for a bug."""
+def diagnose(error: Exception, found: str | None = None) -> CleanupError | None:
+    """Return what an error of a driver means, None for a bug; ``found`` is the table, if any is."""
     if isinstance(error, sa.exc.InvalidRequestError):
         if "MariaDB" not in str(error):
             return None
@@ -63,6 +68,10 @@ def diagnose(error: Exception) -> CleanupError | None:
         diagnosis = next((found for words, found in _WORDS.items() if words in said), None)
     if isinstance(number, int) and number not in _OWN_ERRNOS:
         diagnosis = diagnoses.CONSTRAINT
+    if number in _MISSING and found and found not in said:
+        diagnosis = diagnoses.CONSTRAINT
+    if diagnosis is None and number in _SERVERS and number not in _BUGS:
+        diagnosis = diagnoses.OTHER
     if diagnosis is None and type(error).__name__ == "InterfaceError":
         diagnosis = diagnoses.LOST
     return diagnosis.explain(f"{said} ({number})") if diagnosis else None

@@ -70,6 +70,16 @@ GUARDS = sa.text(
                    WHERE r.ev_class IN (SELECT number FROM parts) AND r.ev_type = '4')
     """
 )
+# In this transaction, by whatever deleted them; of the table and all that inherits from it.
+DELETED = sa.text(
+    """
+    WITH RECURSIVE parts (number) AS (
+        SELECT CAST(CAST(:table AS text) AS regclass)::oid
+        UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i
+              JOIN parts ON i.inhparent = parts.number)
+    SELECT coalesce(sum(pg_stat_get_xact_tuples_deleted(number)), 0)::bigint FROM parts
+    """
+)
 MAY_VACUUM = sa.text(
     """
     SELECT CASE WHEN pg_has_role(c.relowner, 'USAGE') THEN true

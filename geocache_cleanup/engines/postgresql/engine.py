@@ -74,6 +74,8 @@ class PostgreSQLEngine(ServerEngine):
             ]
         begin = []
         if mode is not Mode.MIGRATE:
+            # Rows that a policy would hide are not told from rows that are not there.
+            settings.append("row_security = off")
             # Of a row that is being refreshed, READ COMMITTED judges what it then holds.
             begin = ["SET TRANSACTION ISOLATION LEVEL READ COMMITTED"]
             begin.append("SET TRANSACTION READ ONLY" if mode is Mode.READ else _MUST_WRITE)

@@ -66,24 +66,38 @@ WORDS: Mapping[str, Diagnosis] = {
 }
 
 
+# What the server answers to a statement of this program's that is wrong.
+_BUGS = {"42601", "42702", "42725", "42804", "42846", "42883", "42P02", "42P18"}
+
+
 def diagnose(error: Exception) -> CleanupError | None:
     """Return what an error of a driver means, None for a bug."""
     state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
     context = getattr(error, "diag", None)
     said = getattr(context, "message_primary", None) or diagnoses.one_line(str(error))
-    diagnosis = _of_sqlstate(state)
-    if diagnosis is None and getattr(context, "context", None):
-        # It went wrong inside of a function of the database: that of a trigger.
-        diagnosis = diagnoses.CONSTRAINT
-    if diagnosis is None and state is None:
+    if state is None:
         diagnosis = _by_words(error, said)
+    elif getattr(context, "context", None):
+        diagnosis = _in_function(state)
+    elif "row-level security" in said:
+        diagnosis = diagnoses.ROW_SECURITY
+    else:
+        diagnosis = _of_sqlstate(state)
     return diagnosis.explain(said) if diagnosis else None
 
 
-def _of_sqlstate(state: str | None) -> Diagnosis | None:
+def _in_function(state: str) -> Diagnosis:
+    """Return what an error means that arose inside a function of the database: a trigger's."""
+    if state == "42501":
+        return diagnoses.TRIGGER_FORBIDDEN
+    is_its_own = state[:2] in {"0A", "22", "3F", "42"}
+    return diagnoses.CONSTRAINT if is_its_own else _of_sqlstate(state) or diagnoses.CONSTRAINT
+
+
+def _of_sqlstate(state: str) -> Diagnosis | None:
     """Return what a SQLSTATE means, by its class where the code itself is not listed."""
-    state = state or ""
-    return SQLSTATES.get(state) or SQLSTATES.get(state[:2])
+    other = None if state in _BUGS else diagnoses.OTHER
+    return SQLSTATES.get(state) or SQLSTATES.get(state[:2]) or other
 
 
 def _by_words(error: Exception, said: str) -> Diagnosis | None:

@@ -63,6 +63,17 @@ FORBIDDEN = Diagnosis(
     "grant SELECT and DELETE on the table, and SELECT, INSERT and DELETE on the ledger "
     "geocache_cleanup_runs (with --batch-seconds UPDATE as well); migrate needs the owner",
 )
+ROW_SECURITY = Diagnosis(
+    PermissionRefusedError,
+    "row-level security would hide rows of the table from the user",
+    "ALTER ROLE ... BYPASSRLS, or let the owner of the table run it: a policy for the user alone "
+    "does not show that it sees all rows",
+)
+TRIGGER_FORBIDDEN = Diagnosis(
+    PermissionRefusedError,
+    "a trigger or function of the database lacks a privilege",
+    "grant the user what it needs, or make it SECURITY DEFINER",
+)
 NO_DATABASE = Diagnosis(
     ConfigError, "there is no such database", "check the name in --database-url"
 )
@@ -93,6 +104,11 @@ CONSTRAINT = Diagnosis(
     DataError,
     "a constraint or trigger of the database refuses the deletion",
     "give the foreign key ON DELETE CASCADE, or change the trigger",
+)
+OTHER = Diagnosis(
+    DataError,
+    "the database refuses it",
+    "see what it says, its log, and the triggers, policies and rules of the table",
 )
 TOO_LARGE = Diagnosis(
     DataError,

@@ -1,7 +1,7 @@
 """The search for stale rows on a server, where everything is judged in SQL."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -10,16 +10,15 @@ from geocache_cleanup.engines.server import text_search
 from geocache_cleanup.engines.server.expressions import SQLExpressions
 from geocache_cleanup.engines.server.kinds import NUMBERS, Column, Kind, TimeColumn
 from geocache_cleanup.engines.table import Condition, StaleCondition, merged
-from geocache_cleanup.times import number_windows, stored_ranges, typed_ranges
+from geocache_cleanup.times import stored_ranges, typed_ranges
+from geocache_cleanup.times.number_windows import (
+    float_bound,
+    stale_windows,
+    unknown_windows,
+    whole_bound,
+)
 
-_INT64_MAX = 2**63 - 1
 _SCALES = {digits: 10 ** (6 - digits) for digits in range(7)}
-_Windows = Callable[[int], Iterator[tuple[float | Decimal, float | Decimal]]]
-_WINDOWS: Mapping[Kind, _Windows] = {
-    Kind.WHOLE: number_windows.whole_windows,
-    Kind.DECIMAL: number_windows.number_windows,
-    Kind.FLOAT: number_windows.float_windows,
-}
 
 
 def stale_conditions(
@@ -40,25 +39,28 @@ def stale_conditions(
 def _numbers(
     time: TimeColumn, cutoff: int, expressions: SQLExpressions
 ) -> Sequence[StaleCondition]:
-    column, kind = time.bare, time.kind
-    zero = expressions.literal(kind, "0")
-    conditions = []
-    for low, high in _WINDOWS[kind](cutoff):
-        first = column >= expressions.literal(kind, _written(low)) if low else column > zero
-        # A constant beyond the column's type would take the index away from the comparison.
-        if kind is Kind.WHOLE and high > _INT64_MAX:
-            conditions.append(first)
-        else:
-            conditions.append(sa.and_(first, column < expressions.literal(kind, _written(high))))
-    return [
-        *(StaleCondition(stale=found) for found in conditions),
-        StaleCondition(None, unreadable=column <= zero),
-    ]
+    def between(low: Decimal | None, high: Decimal | None) -> Condition:
+        parts: list[Condition] = []
+        if low is not None:
+            bound = _literal(low, time.kind, expressions)
+            # 0 stands for no time.
+            parts.append(time.bare >= bound if low else time.bare > bound)
+        if high is not None:
+            parts.append(time.bare < _literal(high, time.kind, expressions))
+        return sa.and_(*parts)
+
+    stale = [StaleCondition(between(*window)) for window in stale_windows(cutoff)]
+    unknown = sa.or_(*(between(*window) for window in unknown_windows()))
+    return [*stale, StaleCondition(None, unknown)]
 
 
-def _written(value: float | Decimal) -> str:
-    form = "f" if isinstance(value, Decimal) else ".17e" if isinstance(value, float) else ""
-    return format(value, form)
+def _literal(bound: Decimal, kind: Kind, expressions: SQLExpressions) -> Column:
+    """Return a bound as a constant of the column's kind: no value lies between the two."""
+    if kind is Kind.WHOLE:
+        return expressions.literal(kind, str(whole_bound(bound)))
+    if kind is Kind.FLOAT:
+        return expressions.literal(kind, format(float_bound(bound) if bound else 0.0, ".17e"))
+    return expressions.literal(kind, format(bound, "f"))
 
 
 def _native(
@@ -71,32 +73,32 @@ def _native(
         text = typed_ranges.local_text(local)
         return expressions.literal(kind, text[:10] if kind is Kind.DATE else text)
 
-    first = bound(typed_ranges.FIRST)
-    ranges = typed_ranges.local_ranges(cutoff, dt.UTC if kind is Kind.MOMENT else zone)
     conditions = [
-        _bounds(column, low, high, bound)
-        for low, high in (_rounded(bounds, time) for bounds in ranges)
-        if high > typed_ranges.FIRST
+        _between(column, low, high, bound)
+        for low, high in (
+            _rounded(stretch, time)
+            for stretch in typed_ranges.stale_ranges(
+                cutoff, dt.UTC if kind is Kind.MOMENT else zone
+            )
+        )
     ]
     if not conditions:
-        return [StaleCondition(stale=None, unreadable=column < first)]
+        return []
     stale = sa.or_(*conditions)
     real = expressions.whole_days(column, kind)
     if real is None:
-        return [StaleCondition(stale=stale, unreadable=column < first)]
-    unreal = sa.or_(column < first, sa.and_(stale, sa.not_(real)))
-    return [StaleCondition(stale=sa.and_(stale, real), unreadable=unreal)]
+        return [StaleCondition(stale=stale)]
+    return [StaleCondition(stale=sa.and_(stale, real), unreadable=sa.and_(stale, sa.not_(real)))]
 
 
-def _rounded(bounds: tuple[int | None, int], time: TimeColumn) -> tuple[int, int]:
+def _rounded(stretch: tuple[int, int], time: TimeColumn) -> tuple[int, int]:
     """Return the bounds as the column can hold them: no value lies between the two."""
     unit = 86_400_000_000 if time.kind is Kind.DATE else _SCALES[time.digits]
-    low, high = bounds
-    low = typed_ranges.FIRST if low is None else max(low, typed_ranges.FIRST)
+    low, high = stretch
     return -(-low // unit) * unit, -(-high // unit) * unit
 
 
-def _bounds(column: Column, low: int, high: int, bound: Callable[[int], Column]) -> Condition:
+def _between(column: Column, low: int, high: int, bound: Callable[[int], Column]) -> Condition:
     if high > typed_ranges.LAST:
         return sa.and_(column >= bound(low), column <= bound(typed_ranges.LAST))
     return sa.and_(column >= bound(low), column < bound(high))
@@ -111,19 +113,21 @@ def _text(
     if time.ranged is None:
         # In another order of characters no bound is sure to take in every stale value.
         return [StaleCondition(stale=found, unreadable=unreadable)]
-    return [
-        StaleCondition(stale=sa.and_(inside, found), unreadable=sa.and_(inside, unreadable))
-        for inside in _text_parts(time.ranged, cutoff, now, expressions)
-    ]
+    # One condition for all ranges: to write and to compile the judgement takes a while.
+    inside = sa.or_(*_text_parts(time.ranged, cutoff, now, expressions))
+    return [StaleCondition(stale=sa.and_(inside, found), unreadable=sa.and_(inside, unreadable))]
 
 
 def _text_parts(
     column: Column, cutoff: int, now: int, expressions: SQLExpressions
-) -> Iterable[Condition]:
+) -> Iterator[Condition]:
     for bounds in stored_ranges.text_ranges(cutoff, now):
-        high: Condition = column < _bound(bounds.high, expressions)
-        low: Condition | None = column >= _bound(bounds.low, expressions) if bounds.low else None
-        yield high if low is None else sa.and_(low, high)
+        parts: list[Condition] = []
+        if bounds.low:
+            parts.append(column >= _bound(bounds.low, expressions))
+        if bounds.high is not None:
+            parts.append(column < _bound(bounds.high, expressions))
+        yield sa.and_(*parts)
 
 
 def _bound(value: object, expressions: SQLExpressions) -> Column:

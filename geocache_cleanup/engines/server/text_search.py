@@ -5,6 +5,8 @@ CASE, so that no value can fail the statement.
 """
 
 import datetime as dt
+from collections.abc import Iterable
+from decimal import Decimal
 
 import sqlalchemy as sa
 
@@ -12,7 +14,7 @@ from geocache_cleanup.engines.server.expressions import SQLExpressions
 from geocache_cleanup.engines.server.kinds import Column
 from geocache_cleanup.engines.table import Condition
 from geocache_cleanup.times import instants, typed_ranges
-from geocache_cleanup.times.number_windows import number_windows
+from geocache_cleanup.times.number_windows import stale_windows, unknown_windows
 
 # The calendar itself: leap years, the lengths of months, no year 0. Written with what the
 # regular expressions of PostgreSQL, PCRE and ICU share, and without backslashes.
@@ -25,43 +27,73 @@ _DATE = (
     f"|{_LEAP}-02-29)"
 )
 _CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-TIME = f"^{_DATE}(?:[T ]{_CLOCK}(?::[0-5][0-9](?:[.][0-9]+)?)?)?(?:Z|[+-]{_CLOCK})?"
+_HOURS = "(?:[01][0-9]|2[0-3])"
+_OFFSET = f"[+-]{_HOURS}(?::?[0-5][0-9])?"
+_REST = f"(?:[Tt ]{_CLOCK}(?::[0-5][0-9](?:[.,][0-9]+)?)?)?"
+TIME = f"^{_DATE}{_REST}(?: ?(?:Z|z|UTC|GMT|{_OFFSET}))?"
+# What follows an offset: the brackets of a region are seen as < and >.
+_TAIL = (
+    "(?: (?:[A-Za-z]{1,10}|[+-][0-9]{2}(?:[0-9]{2})?))?(?: m=[+-][0-9]+(?:[.][0-9]+)?)?"
+    "(?:<[A-Za-z0-9_+:/-]{1,40}>)?"
+)
+_TAILED = f"{_REST} ?(?:Z|{_OFFSET}){_TAIL}"
+TAILED_TIME = f"^{_DATE}{_TAILED}"
+# There is no year 0: such dates say that no time is set.
+_ZERO = "^0000-[0-9]{2}-[0-9]{2}"
+ZERO_TIME = f"{_ZERO}(?:{_REST}(?: ?(?:Z|z|UTC|GMT|{_OFFSET}))?|{_TAILED})"
 # Numbers beyond this in length or exponent are no times here: no engine can compute with all.
 NUMBER = "^[0-9]{1,200}(?:[.][0-9]{0,200})?(?:[eE][+-]?0*[0-9]{1,3})?"
-_OFFSET = "[+-][0-9][0-9]:[0-9][0-9]$"
-_ZONE = "(?:Z|[+-][0-9][0-9]:[0-9][0-9])$"
 _MIDNIGHT = "0000-00-00 00:00:00.000000"
 
 
 def is_stale(text: Column, cutoff: int, zone: dt.tzinfo, expressions: SQLExpressions) -> Condition:
     """Return the condition that text is a time before the cutoff."""
+    is_before = _is_before(text, cutoff, zone, expressions)
     return sa.case(
-        (expressions.matches(text, TIME), _is_before(text, cutoff, zone, expressions)),
+        (expressions.matches(text, TIME), is_before),
         (expressions.matches(text, NUMBER), _is_low(expressions.decimal(text), cutoff)),
+        (expressions.matches(_angled(text), TAILED_TIME), is_before),
         else_=sa.false(),
     )
 
 
 def is_unreadable(text: Column, expressions: SQLExpressions) -> Condition:
-    """Return the condition that text is no time."""
+    """Return the condition that text is no time, and does not say either that none is set."""
     return sa.case(
+        # Spaces alone are equal to empty text in many a collation.
+        (sa.func.char_length(text) == sa.literal_column("0"), sa.false()),
         (expressions.matches(text, TIME), sa.false()),
-        (expressions.matches(text, NUMBER), expressions.decimal(text) <= 0),
+        (expressions.matches(text, NUMBER), _is_unknown(expressions.decimal(text))),
+        (expressions.matches(_angled(text), f"(?:{TAILED_TIME}|{ZERO_TIME})"), sa.false()),
         else_=sa.true(),
     )
 
 
+def _angled(text: Column) -> Column:
+    """Return text with angle brackets for square ones: no pattern of all engines has those."""
+    for old, new in (("<", "!"), (">", "!"), ("[", "<"), ("]", ">")):
+        text = sa.func.replace(text, sa.literal_column(f"'{old}'"), sa.literal_column(f"'{new}'"))
+    return text
+
+
 def _is_low(number: Column, cutoff: int) -> Condition:
-    return sa.or_(
-        sa.false(),
-        *(
-            sa.and_(
-                number >= sa.literal_column(f"{low:f}") if low else number > 0,
-                number < sa.literal_column(f"{high:f}"),
-            )
-            for low, high in number_windows(cutoff)
-        ),
-    )
+    return _is_in(number, stale_windows(cutoff))
+
+
+def _is_unknown(number: Column) -> Condition:
+    return _is_in(number, unknown_windows())
+
+
+def _is_in(number: Column, windows: Iterable[tuple[Decimal | None, Decimal | None]]) -> Condition:
+    found: list[Condition] = [sa.false()]
+    for low, high in windows:
+        parts: list[Condition] = []
+        if low is not None:
+            parts.append(number >= sa.literal_column(f"{low:f}") if low else number > 0)
+        if high is not None:
+            parts.append(number < sa.literal_column(f"{high:f}"))
+        found.append(sa.and_(*parts))
+    return sa.or_(*found)
 
 
 def _is_before(
@@ -69,52 +101,71 @@ def _is_before(
 ) -> Condition:
     """Return the condition for text that is a date or time, most of which the date decides."""
     date = sa.func.substr(text, 1, 10)
-    exactly = _is_exactly_before(text, cutoff, zone, expressions)
-    first, last = _date(cutoff, -1), _date(cutoff, 2)
-    known: list[tuple[Condition, Condition]] = []
-    if first is not None:
-        known.append((date < first, sa.true()))
+    set_, first, last = _date(instants.FIRST_SET, 2), _date(cutoff, -1), _date(cutoff, 2)
+    known: list[tuple[Condition, Condition]] = [
+        (date < _date(instants.FIRST_SET, -1), sa.false()),
+        (sa.and_(date >= set_, date < first), sa.true()),
+    ]
     if last is not None:
         known.append((date >= last, sa.false()))
-    return sa.case(*known, else_=exactly) if known else exactly
+    return sa.case(*known, else_=_is_exactly_before(text, cutoff, zone, expressions))
 
 
 def _is_exactly_before(
     text: Column, cutoff: int, zone: dt.tzinfo, expressions: SQLExpressions
 ) -> Condition:
-    local = _local(text, expressions)
-    zoned = local - _east(text, expressions) < _big(cutoff)
-    ranges = typed_ranges.local_ranges(cutoff, zone)
-    if ranges == [(None, cutoff)]:
-        return zoned
-    bare = [
-        local < _big(high) if low is None else sa.and_(local >= _big(low), local < _big(high))
-        for low, high in ranges
-    ]
-    return sa.case((expressions.matches(text, _ZONE, whole=False), zoned), else_=sa.or_(*bare))
+    clock = _clock(text, expressions)
+    local = _local(text, clock, expressions)
+    written = _zone(text, clock)
+    instant = local - _east(written, expressions)
+    zoned = _lies_in(instant, [(instants.FIRST_SET, cutoff)])
+    bare = _lies_in(local, typed_ranges.stale_ranges(cutoff, zone))
+    return sa.case((written == sa.literal_column("''"), bare), else_=zoned)
 
 
-def _east(text: Column, expressions: SQLExpressions) -> Column:
-    """Return the offset from UTC that is written at the end of text, in microseconds."""
-    zone = sa.func.right(text, 6)
-    minutes = 60 * expressions.whole(sa.func.substr(zone, 2, 2)) + expressions.whole(
-        sa.func.substr(zone, 5, 2)
+def _lies_in(moment: Column, ranges: Iterable[tuple[int, int]]) -> Condition:
+    found = (sa.and_(moment >= _big(low), moment < _big(high)) for low, high in ranges)
+    return sa.or_(sa.false(), *found)
+
+
+def _clock(text: Column, expressions: SQLExpressions) -> Column:
+    """Return the time of day as it is written, empty text behind a bare date."""
+    behind = sa.func.regexp_replace(sa.func.substr(text, 12), "[^0-9:.,].*$", "")
+    has_one = expressions.matches(sa.func.substr(text, 11, 1), "^[Tt ]")
+    return sa.case((has_one, behind), else_=sa.literal_column("''"))
+
+
+def _zone(text: Column, clock: Column) -> Column:
+    """Return what follows the date and the time of day, without a space before it."""
+    separator = sa.case((clock == sa.literal_column("''"), 0), else_=1)
+    start = sa.func.char_length(clock) + separator + sa.literal_column("11")
+    return sa.func.ltrim(sa.func.substr(text, start))
+
+
+def _east(zone: Column, expressions: SQLExpressions) -> Column:
+    """Return the offset from UTC that a zone says, in microseconds."""
+    digits = sa.case(
+        (sa.func.substr(zone, 4, 1) == sa.literal_column("':'"), sa.func.substr(zone, 5, 2)),
+        (expressions.matches(zone, "^[+-][0-9]{4}", whole=False), sa.func.substr(zone, 4, 2)),
+        else_=sa.literal_column("'00'"),
     )
-    sign = sa.case((sa.func.substr(zone, 1, 1) == "-", -60), else_=60)
+    minutes = 60 * expressions.whole(sa.func.substr(zone, 2, 2)) + expressions.whole(digits)
+    sign = sa.case((sa.func.substr(zone, 1, 1) == sa.literal_column("'-'"), -60), else_=60)
     offset = sign * minutes * instants.SECOND
-    return sa.case((expressions.matches(text, _OFFSET, whole=False), offset), else_=_big(0))
+    return sa.case((expressions.matches(zone, "^[+-]", whole=False), offset), else_=_big(0))
 
 
-def _local(text: Column, expressions: SQLExpressions) -> Column:
+def _local(text: Column, clock: Column, expressions: SQLExpressions) -> Column:
     """Return the microseconds from 1970 that a clock beside the text would show."""
-    body = sa.func.regexp_replace(text, _ZONE, "")
+    date = sa.func.substr(text, 1, 10)
+    body = sa.func.concat(date, sa.literal_column("' '"), clock)
     length = sa.func.char_length(body)
     padded = sa.func.concat(body, sa.func.substr(sa.literal(_MIDNIGHT), length + 1))
 
     def part(start: int, digits: int) -> Column:
         return expressions.whole(sa.func.substr(padded, start, digits))
 
-    hours = expressions.days(sa.func.substr(text, 1, 10)) * 24 + part(12, 2)
+    hours = expressions.days(date) * 24 + part(12, 2)
     seconds = (hours * 60 + part(15, 2)) * 60 + part(18, 2)
     return seconds * instants.SECOND + part(21, 6)
 
@@ -125,8 +176,5 @@ def _big(value: int) -> Column:
 
 def _date(cutoff: int, days: int) -> str | None:
     moment = cutoff + days * instants.DAY
-    return (
-        typed_ranges.local_text(moment)[:10]
-        if typed_ranges.FIRST <= moment <= typed_ranges.LAST
-        else None
-    )
+    is_of_calendar = typed_ranges.FIRST <= moment <= typed_ranges.LAST
+    return typed_ranges.local_text(moment)[:10] if is_of_calendar else None

@@ -128,8 +128,9 @@ class _Reading:
         if self._bounds is None:
             statement = self._select.order_by(self._rowid)
             return statement if last is None else statement.where(self._rowid > last[0])
-        statement = self._select.where(self._column < self._bounds.high)
-        statement = statement.order_by(self._column, self._rowid)
+        statement = self._select.order_by(self._column, self._rowid)
+        if self._bounds.high is not None:
+            statement = statement.where(self._column < self._bounds.high)
         if last is None:
             low = self._bounds.low
             return statement if low is None else statement.where(self._column >= low)
@@ -138,10 +139,10 @@ class _Reading:
             self._column >= value, sa.or_(self._column > value, self._rowid > last[0])
         )
 
-
-def _bound(value: object, encoding: str) -> object:
-    """Return a stored value as one that can be given back; raise UnicodeError if it cannot be."""
-    return value.decode(encoding) if isinstance(value, bytes) else value
+    def given_back(self, value: object, encoding: str) -> object:
+        """Return a value that was read as a parameter; raise UnicodeError if it can be none."""
+        is_text = self._bounds is not None and not isinstance(self._bounds.low, bytes)
+        return value.decode(encoding) if is_text and isinstance(value, bytes) else value
 
 
 def _read(table: "SQLiteTable", reading: _Reading, seconds: float) -> Iterator[tuple[int, int]]:
@@ -159,6 +160,6 @@ def _read(table: "SQLiteTable", reading: _Reading, seconds: float) -> Iterator[t
                 yield rowid, verdict
                 if time.monotonic() >= end:
                     with contextlib.suppress(UnicodeError):
-                        last, is_over = (rowid, _bound(value, encoding)), False
+                        last, is_over = (rowid, reading.given_back(value, encoding)), False
                         break
             cursor.close()

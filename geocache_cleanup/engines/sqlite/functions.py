@@ -18,8 +18,7 @@ def register(connection: Connection, cutoff: int, zone: dt.tzinfo) -> None:
     read = _reader(connection, zone)
 
     def is_stale(raw: bytes) -> bool:
-        instant = read(raw)
-        return instant is not None and instant < cutoff
+        return instants.is_stale(read(raw), cutoff)
 
     raw = driver_connection(connection)
     raw.create_function("geocache_stale", 1, is_stale, deterministic=True)

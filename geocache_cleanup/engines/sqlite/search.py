@@ -5,6 +5,7 @@ SQLite compares by storage class before value, so numbers and text are searched 
 """
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
@@ -17,6 +18,8 @@ from geocache_cleanup.times import instants, stored_ranges
 # use need no reading in Python. The first names UTC, the second leaves the zone open.
 _WITH_Z = "%Y-%m-%dT%H:%M:%SZ"
 _WITHOUT_ZONE = "%Y-%m-%d %H:%M:%S"
+_FIRST_SET = {_WITH_Z: "2000-01-01T00:00:00Z", _WITHOUT_ZONE: "2000-01-01 00:00:00"}
+_SHAPES = {form: re.sub("[0-9]", "[0-9]", text) for form, text in _FIRST_SET.items()}
 
 
 def stale_conditions(
@@ -27,20 +30,17 @@ def stale_conditions(
     They use the functions of ``functions.register``. ``numbers`` says whether the column can
     hold numbers: on one of TEXT affinity a number would be compared as text.
     """
-    ranges = [*(stored_ranges.number_ranges(cutoff) if numbers else ())]
-    ranges += stored_ranges.text_ranges(cutoff, now)
+    ranges = stored_ranges.mixed_ranges(cutoff, now, numbers=numbers)
     return [_search(column, bounds, cutoff, zone) for bounds in ranges]
 
 
 def _search(
     column: Column, bounds: stored_ranges.Range, cutoff: int, zone: dt.tzinfo
 ) -> StaleCondition:
-    where = column < bounds.high
-    if bounds.low is not None:
-        where = sa.and_(column >= bounds.low, where)
+    where = _between(column, bounds)
     if bounds.verdict is stored_ranges.Verdict.ALL_STALE:
         return StaleCondition(stale=where, bounds=bounds)
-    if bounds.verdict is stored_ranges.Verdict.NONE_READABLE:
+    if bounds.verdict is stored_ranges.Verdict.UNREADABLE:
         return StaleCondition(stale=None, unreadable=where, bounds=bounds)
     if bounds.verdict is stored_ranges.Verdict.NOTHING:
         where = sa.and_(where, sa.not_(_is_beyond(column, _cutoffs(cutoff, zone))))
@@ -50,7 +50,10 @@ def _search(
     decided = (
         {condition: sa.true() for condition in written.values()}
         if bounds.verdict is stored_ranges.Verdict.DATES_STALE
-        else {written[form]: column < text for form, text in _cutoffs(cutoff, zone).items()}
+        else {
+            written[form]: sa.and_(column >= _FIRST_SET[form], column < text)
+            for form, text in _cutoffs(cutoff, zone).items()
+        }
     )
     return StaleCondition(
         stale=sa.and_(where, sa.case(*decided.items(), else_=must_read) if decided else must_read),
@@ -63,14 +66,24 @@ def _search(
     )
 
 
+def _between(column: Column, bounds: stored_ranges.Range) -> Condition:
+    parts: list[Condition] = []
+    if bounds.low is not None:
+        # Empty text stands for no time.
+        parts.append(column > "" if bounds.low == "" else column >= bounds.low)
+    if bounds.high is not None:
+        parts.append(column < bounds.high)
+    return sa.and_(*parts)
+
+
 def _is_beyond(column: Column, cutoffs: Mapping[str, str]) -> Condition:
-    """Tell what is in one of the two formats and not stale, or junk: it needs no closer look."""
-    shapes = {
-        _WITH_Z: sa.and_(sa.func.length(column) == 20, sa.func.substr(column, 20) == "Z"),
-        _WITHOUT_ZONE: sa.and_(sa.func.length(column) == 19, sa.func.substr(column, 11, 1) == " "),
-    }
+    """Tell what has the shape of one of the two formats and is not stale: it needs no reading."""
     return sa.or_(
-        sa.false(), *(sa.and_(shapes[form], column >= text) for form, text in cutoffs.items())
+        sa.false(),
+        *(
+            sa.and_(column.op("GLOB", is_comparison=True)(_SHAPES[form]), column >= text)
+            for form, text in cutoffs.items()
+        ),
     )
 
 

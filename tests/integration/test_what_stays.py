@@ -1,0 +1,91 @@
+"""Rows that stay, and rows that go beside the stale ones, are told: on SQLite."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geocache_cleanup.deadline import Deadline
+from geocache_cleanup.engines.urls import open_engine, parse_url
+from helpers import jobs, tables
+
+STALE, FRESH = "2026-05-01T00:00:00Z", "2026-09-01T00:00:00Z"
+# One of each place in the order of the column, in which a run meets it.
+UNREADABLE: list[Any] = [
+    *(" 2026-05-01", "#", "12:00", "1_000", "20260603", "2005-13-01", "2026-05-32T00:00:00Z"),
+    *("2026/06/03 10:00:00", "2027/01/01", "9999-:", "Wed, 03 Jun 2026 10:00:00 GMT", "~"),
+    *(b"2026-05-01T00:00:00Z", b""),
+]
+NUMBERS: list[Any] = [
+    *(-1, 0.5, 2026, 20608, 20260603, 802188000.5, 8e9, 20260603100000),
+    *(134249688000000000, 639160920000000000, 9.1e18),
+]
+UNSET: list[Any] = [None, "", "0", "0000-00-00", "0001-01-01 00:00:00", "1970-01-01T01:00:00+01:00"]
+
+
+@pytest.mark.parametrize("batch_seconds", [0.0, 0.001])
+@pytest.mark.parametrize("index", [True, False])
+@pytest.mark.parametrize("declared", ["TEXT", ""])
+def test_unreadable_values_are_counted_wherever_they_are(
+    tmp_path: Path, declared: str, index: bool, batch_seconds: float
+) -> None:
+    """Before, between and behind what is searched; what says that no time is set is no such."""
+    junk = UNREADABLE + (NUMBERS if declared == "" else [])
+    values = [STALE, FRESH, *junk, *UNSET, *([0, 0.0] if declared == "" else [])]
+    path = tmp_path / "t.db"
+    tables.make_table(path, [(str(n), v) for n, v in enumerate(values)], declared, index=index)
+    result = jobs.run_here(path, batch_seconds=batch_seconds)
+    assert (result.deleted, result.unreadable) == (1, len(junk))
+    assert len(tables.fetch(path, "SELECT ip FROM geo_cache")) == len(values) - 1
+
+
+def test_the_cost_follows_what_is_stale_or_unreadable(tmp_path: Path) -> None:
+    """Every part of the search is a range of the index, also those of unreadable values."""
+    path = tmp_path / "t.db"
+    tables.make_table(path, [("a", STALE)], "")
+    with open_engine(parse_url(f"sqlite:///{path}"), Deadline(60)).at_table(
+        "geo_cache", "last_seen", write=False
+    ) as table:
+        job = jobs.job()
+        for part in table.stale_conditions(job.cutoff, job.now, job.time_zone):
+            for condition in (part.stale, part.unreadable):
+                if condition is not None:
+                    text = condition.compile(
+                        table.connection, compile_kwargs={"literal_binds": True}
+                    )
+                    plan = table.connection.exec_driver_sql(
+                        f"EXPLAIN QUERY PLAN SELECT count(*) FROM geo_cache WHERE {text}"
+                    ).all()
+                    assert "SEARCH" in str(plan), plan
+
+
+@pytest.mark.parametrize("batch_seconds", [0.0, 0.001])
+def test_stale_rows_that_a_trigger_keeps(tmp_path: Path, batch_seconds: float) -> None:
+    """A soft delete: what stays is counted, and what goes all the same."""
+    path = tmp_path / "t.db"
+    tables.make_table(path, [("keep", STALE), ("go", STALE), ("fresh", FRESH)])
+    with tables.connected(path) as connection:
+        connection.execute(
+            "CREATE TRIGGER soft BEFORE DELETE ON geo_cache WHEN OLD.ip = 'keep'"
+            " BEGIN SELECT RAISE(IGNORE); END"
+        )
+    result = jobs.run_here(path, batch_seconds=batch_seconds)
+    assert (result.deleted, result.kept) == (1, 1)
+    assert tables.fetch(path, "SELECT ip FROM geo_cache ORDER BY ip") == ["fresh", "keep"]
+
+
+@pytest.mark.parametrize("batch_seconds", [0.0, 0.001])
+def test_deleted_counts_what_a_cascade_takes(tmp_path: Path, batch_seconds: float) -> None:
+    """Fresh rows that depend on stale ones go with them: the event and the ledger say so."""
+    path = tmp_path / "t.db"
+    with tables.connected(path) as connection:
+        connection.executescript(
+            "CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, last_seen TEXT,"
+            " parent TEXT REFERENCES geo_cache (ip) ON DELETE CASCADE)"
+        )
+        for number in range(50):
+            connection.execute("INSERT INTO geo_cache VALUES (?, ?, NULL)", (f"old{number}", STALE))
+            child = (f"new{number}", FRESH, f"old{number}")
+            connection.execute("INSERT INTO geo_cache VALUES (?, ?, ?)", child)
+    assert jobs.run_here(path, batch_seconds=batch_seconds).deleted == 100
+    assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [0]
