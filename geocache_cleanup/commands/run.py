@@ -6,7 +6,7 @@ from geocache_cleanup.engines.urls import open_engine
 from geocache_cleanup.errors import CleanupError, Interrupted
 from geocache_cleanup.events import Event
 from geocache_cleanup.invocation import Invocation
-from geocache_cleanup.pruning import batches
+from geocache_cleanup.pruning import batches, prune
 from geocache_cleanup.pruning.job import Job
 from geocache_cleanup.pruning.progress import ShownProgress
 from geocache_cleanup.times import instants
@@ -56,7 +56,8 @@ def _prune(invocation: Invocation, engine: "Engine", job: Job) -> "Result":
         invocation.emit(Event.STARTED, "debug", f"Looking for {rows}")
 
     with ShownProgress(rows, started, notifier, invocation.terminal) as progress:
-        return batches.run(engine, job, invocation.deadline, progress)
+        result = batches.run(engine, job, invocation.deadline, progress)
+        return prune.foresee(engine, job, result) if job.dry_run else result
 
 
 def _report(invocation: Invocation, result: "Result") -> None:

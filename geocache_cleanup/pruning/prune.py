@@ -84,6 +84,20 @@ def try_delete(engine: Engine, job: Job) -> Result:
     return result
 
 
+def foresee(engine: Engine, job: Job, counted: Result) -> Result:
+    """Return what a dry run has counted, with what triggers and foreign keys would make of it.
+
+    That can only be tried, and is not where it could not be undone or is refused.
+    """
+    with contextlib.suppress(CleanupError):
+        with job.at_table(engine, write=False) as table:
+            others_act = table.may_cascade()
+        if others_act and counted.deleted:
+            tried = try_delete(engine, job)
+            return dataclasses.replace(counted, deleted=tried.deleted, kept=tried.kept)
+    return counted
+
+
 def _delete_and_record(table: Table, job: Job, deadline: Deadline) -> Result:
     engine, connection = table.engine, table.connection
     pages = engine.spare_pages(connection)

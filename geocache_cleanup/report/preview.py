@@ -94,8 +94,10 @@ def preview(engine: Engine, job: Job, deadline: Deadline) -> Preview:
     began = time.monotonic()
     result = prune.prune(engine, job, deadline)
     seconds = time.monotonic() - began
-    kept = prune.try_delete(engine, job).kept if may_cascade and result.deleted else 0
-    return Preview(dataclasses.replace(result, kept=kept), seconds)
+    if may_cascade and result.deleted:
+        tried = prune.try_delete(engine, job)
+        result = dataclasses.replace(result, deleted=tried.deleted, kept=tried.kept)
+    return Preview(result, seconds)
 
 
 def estimate(

@@ -39,6 +39,8 @@ def test_stale_rows_that_are_kept_are_told(
         rule = "CREATE RULE r AS ON DELETE TO geo_cache DO INSTEAD NOTHING"
         postgresql.query(rule, database)
     url = text_of(postgresql.url(database))
+    outcome = geocache_cleanup("run", BEFORE, "--dry-run", url=url)
+    assert (outcome.last["deleted"], outcome.last["kept"]) == (0, stale)
     outcome = geocache_cleanup("run", BEFORE, *arguments, url=url)
     assert (outcome.status, outcome.last["level"]) == (0, "warning")
     assert (outcome.last["deleted"], outcome.last["kept"]) == (0, stale)
@@ -64,7 +66,9 @@ def test_deleted_counts_what_a_cascade_takes(
     server.query(
         f"INSERT INTO geo_cache (ip, last_seen, parent) VALUES (901, '2099-01-01', {one})", database
     )
-    outcome = geocache_cleanup("run", BEFORE, *arguments, url=text_of(server.url(database)))
+    url = text_of(server.url(database))
+    assert geocache_cleanup("run", BEFORE, "--dry-run", url=url).last["deleted"] == stale + 1
+    outcome = geocache_cleanup("run", BEFORE, *arguments, url=url)
     assert (outcome.status, outcome.last["deleted"]) == (0, stale + 1), outcome
 
 

@@ -229,11 +229,29 @@ def native_times_are_judged(
     "declared", ["SMALLINT", "INTEGER", "BIGINT", "NUMERIC(30,6)", "DOUBLE PRECISION"]
 )
 @pytest.mark.parametrize("index", ["", "CREATE INDEX i ON t (v)"])
-def test_numbers_are_judged_by_magnitude(
-    server: Any, database: str, declared: str, index: str
+def test_numbers_are_judged_by_unit(server: Any, database: str, declared: str, index: str) -> None:
+    numbers_are_judged(server, database, declared, index)
+
+
+@pytest.mark.parametrize("declared", ["INTEGER UNSIGNED", "BIGINT UNSIGNED"])
+def test_numbers_without_a_sign_are_judged_by_unit(
+    mariadb: Any, database_of: Any, declared: str
 ) -> None:
-    """Epochs in each unit, around the cutoff and around the limits between units."""
-    most = {"SMALLINT": 2**15, "INTEGER": 2**31, "BIGINT": 2**63, "NUMERIC(30,6)": 10**24}
+    """Also those beyond what a signed column holds."""
+    index = "CREATE INDEX i ON t (v)"
+    numbers_are_judged(mariadb, database_of(mariadb), declared, index)
+
+
+def numbers_are_judged(server: Any, database: str, declared: str, index: str) -> None:
+    """Expect numbers in each unit to be read, around the cutoff and the edges of the windows."""
+    most = {
+        "SMALLINT": 2**15,
+        "INTEGER": 2**31,
+        "INTEGER UNSIGNED": 2**32,
+        "BIGINT": 2**63,
+        "BIGINT UNSIGNED": 2**64,
+        "NUMERIC(30,6)": 10**24,
+    }
     with table_of(server, database, declared) as judge:
         if index:
             server.query(index, database)
@@ -246,14 +264,15 @@ def test_numbers_are_judged_by_magnitude(
             for _ in range(200):
                 unit = random.choice([10**6, 10**3, 1])
                 day = 2_440_588 + cutoff // instants.DAY
-                near = random.choice([cutoff // unit, cutoff * 1_000, day, *_EDGES, 0])
+                near = random.choice([cutoff // unit, cutoff * 1_000, day, *_EDGES, 0, 2**64])
                 value: Any = near + random.randint(-2, 2) * random.choice([1, 10**6])
                 if declared == "NUMERIC(30,6)":
                     value += Decimal(random.randint(0, 10**6)).scaleb(-6)
                 elif declared.startswith("DOUBLE"):
                     value = math.nextafter(value + random.choice([0, 0.5]), math.inf)
                 limit = most.get(declared, 10**300) - 1
-                values.append(min(max(value, -limit), limit))
+                least = 0 if "UNSIGNED" in declared else -limit
+                values.append(min(max(value, least), limit))
             stale, unreadable = judge(values, cutoff, dt.UTC)
             read = [
                 instants.read_instant(str(v) if isinstance(v, Decimal) else v, dt.UTC)

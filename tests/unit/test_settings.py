@@ -124,10 +124,12 @@ def test_before(before: str, cutoff: str) -> None:
         "",
         "NOW",
         "0001-01-01T00:00+01:00",
+        "1999-12-31T23:59:59Z",
+        "2000-01-01T00:59+01:00",
     ],
 )
 def test_before_that_names_no_instant(before: str) -> None:
-    """A time without a zone is no instant; nor is a number without a unit."""
+    """Nor does a time without a zone, a number without a unit, or one from before 2000."""
     with pytest.raises(SettingsError, match="--before"):
         read(before=before)
 
