@@ -20,6 +20,8 @@ from geocache_cleanup.result import Result
 
 # The search, too, may keep writers out, and each of its transactions has a cost.
 LEAST_SEARCH_SECONDS = 0.02
+# Searches in a row of which nothing could be deleted: a table may be rewritten after one.
+_MOST_FRUITLESS = 2
 
 
 def run(engine: Engine, job: Job, deadline: Deadline, progress: Progress = SILENT) -> Result:
@@ -68,17 +70,21 @@ class BatchRun:
     def run(self, connection: Connection) -> None:
         """Search, then delete batch by batch; raise what ``prune.prune`` raises."""
         table = self._find(connection)
-        while self._pass(table):
-            # Rows have moved or changed since they were found: look for them again.
-            pass
+        fruitless = 0
+        while fruitless < _MOST_FRUITLESS:
+            found, gone = self._pass(table)
+            if gone >= found:
+                break
+            # Rows have moved or changed since they were found, or are kept: look again.
+            fruitless = 0 if gone else fruitless + 1
         if self._others_act:
             conditions = self._conditions(table)
             with self._engine.transaction(connection, write=False):
                 kept = table.count(any_stale(conditions))
             self.result = dataclasses.replace(self.result, kept=kept)
 
-    def _pass(self, table: Table) -> bool:
-        """Delete what one search finds; return whether another one may find more."""
+    def _pass(self, table: Table) -> tuple[int, int]:
+        """Delete what one search finds; return how many rows that were, and how many went."""
         backlog = self._search(table)
         total = self._remaining = backlog.remaining
         before = self._stale_deleted
@@ -90,7 +96,7 @@ class BatchRun:
             self._engine.after_batch(table.connection)
             if self._remaining:
                 time.sleep(self._sizer.pause(time.monotonic() - began))
-        return 0 < self._stale_deleted - before < total
+        return total, self._stale_deleted - before
 
     def tell(self, error: Exception) -> None:
         """Say in the error, be it a bug, what is done already."""

@@ -54,8 +54,8 @@ class ShownProgress(Progress):
                 length=total, label="Deleting", show_pos=True, file=self._stream
             )
             self._bar = self._open.enter_context(bar)
-        self._bar.update(done - self._shown)
-        self._shown = done
+        self._bar.update(max(0, done - self._shown))
+        self._shown = max(done, self._shown)
 
     def _stop_clock(self) -> None:
         if self._clock is not None:
