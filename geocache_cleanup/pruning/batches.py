@@ -70,18 +70,23 @@ class BatchRun:
     def run(self, connection: Connection) -> None:
         """Search, then delete batch by batch; raise what ``prune.prune`` raises."""
         table = self._find(connection)
-        fruitless = 0
+        fruitless = found = gone = 0
         while fruitless < _MOST_FRUITLESS:
             found, gone = self._pass(table)
-            if gone >= found:
+            # What a trigger keeps, or has marked, is not tried a second time.
+            if gone >= found or self._others_act:
                 break
-            # Rows have moved or changed since they were found, or are kept: look again.
+            # Rows have moved or changed since they were found: look again.
             fruitless = 0 if gone else fruitless + 1
-        if self._others_act:
-            conditions = self._conditions(table)
-            with self._engine.transaction(connection, write=False):
-                kept = table.count(any_stale(conditions))
-            self.result = dataclasses.replace(self.result, kept=kept)
+            self._look_again(table)
+        if gone < found or self._others_act:
+            self.result = dataclasses.replace(self.result, kept=self._count_stale(table))
+
+    def _count_stale(self, table: Table) -> int:
+        self._look_again(table)
+        conditions = self._conditions(table)
+        with self._engine.transaction(table.connection, write=False):
+            return table.count(any_stale(conditions))
 
     def _pass(self, table: Table) -> tuple[int, int]:
         """Delete what one search finds; return how many rows that were, and how many went."""
@@ -128,10 +133,12 @@ class BatchRun:
         job = self._job
         seconds = max(job.batch_seconds, LEAST_SEARCH_SECONDS)
         backlog = table.backlog(self._conditions(table), seconds)
-        if job.max_delete_percent < 100 and not self.result.batches:
-            with self._engine.transaction(table.connection, write=False):
-                self._rows_guarded = table.count()
-            check_share(backlog.remaining, self._rows_guarded, job.max_delete_percent)
+        if job.max_delete_percent < 100:
+            if self._rows_guarded is None:
+                with self._engine.transaction(table.connection, write=False):
+                    self._rows_guarded = table.count()
+            whole = self.result.deleted + backlog.remaining
+            check_share(whole, self._rows_guarded, job.max_delete_percent)
         return backlog
 
     def _batch(self, table: Table, backlog: Backlog) -> None:
@@ -139,7 +146,7 @@ class BatchRun:
         with self._engine.transaction(table.connection, write=True):
             locked = time.monotonic()
             table.lock()
-            self._look_again(table)
+            self._compare(table)
             result = dataclasses.replace(
                 self.result,
                 deleted=self.result.deleted + self._delete(table, backlog, rows),
@@ -168,6 +175,11 @@ class BatchRun:
         return gone
 
     def _look_again(self, table: Table) -> None:
+        """Look the table up in a transaction of its own; see ``_compare``."""
+        with self._engine.transaction(table.connection, write=False):
+            self._compare(table)
+
+    def _compare(self, table: Table) -> None:
         """Raise ConfigError if the time column is not what it was when its rows were found."""
         now = self._engine.table(table.connection, self._job.table, self._job.time_column)
         if (now.column_name, now.column_type) != (table.column_name, table.column_type):
@@ -176,6 +188,8 @@ class BatchRun:
                 f"{now.column_type!r} while the run was at work",
                 "look at it with geocache-cleanup check, and run it again",
             )
+        # A trigger may be new as well.
+        self._others_act = self._others_act or now.may_cascade()
 
     def _record(self, result: Result) -> None:
         if self._ledger is None:

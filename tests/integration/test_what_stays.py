@@ -7,6 +7,10 @@ import pytest
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import open_engine, parse_url
+from geocache_cleanup.errors import DataError
+from geocache_cleanup.pruning import batches
+from geocache_cleanup.pruning.prune import Progress
+from geocache_cleanup.result import Result
 from helpers import jobs, tables
 
 STALE, FRESH = "2026-05-01T00:00:00Z", "2026-09-01T00:00:00Z"
@@ -89,3 +93,88 @@ def test_deleted_counts_what_a_cascade_takes(tmp_path: Path, batch_seconds: floa
             connection.execute("INSERT INTO geo_cache VALUES (?, ?, ?)", child)
     assert jobs.run_here(path, batch_seconds=batch_seconds).deleted == 100
     assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [0]
+
+
+class Meddler(Progress):
+    """Somebody who executes something once the first batch is committed."""
+
+    def __init__(self, path: Path, statement: str) -> None:
+        self._path = path
+        self._statement: str | None = statement
+
+    def advance(self, done: int, total: int) -> None:
+        """Do it unless the run is over."""
+        if self._statement and done < total:
+            with tables.connected(self._path) as connection:
+                connection.executescript(self._statement)
+            self._statement = None
+
+
+def prune_beside(path: Path, statement: str, **changes: Any) -> Result:
+    """Prune 3,000 rows, every other of which is stale, in batches while somebody meddles."""
+    rows = [(f"i{n:05}", STALE if n % 2 == 0 else FRESH) for n in range(3_000)]
+    tables.make_table(path, rows)
+    deadline = Deadline(60)
+    engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
+    job = jobs.job(batch_seconds=0.001, **changes)
+    return batches.run(engine, job, deadline, Meddler(path, statement))
+
+
+def test_a_trigger_that_is_new_between_two_batches(tmp_path: Path) -> None:
+    """What it takes is counted, and guarded; what it keeps is told."""
+    cascade = (
+        "CREATE TRIGGER t AFTER DELETE ON geo_cache BEGIN DELETE FROM geo_cache"
+        " WHERE ip = printf('i%05d', substr(OLD.ip, 2) + 1); END"
+    )
+    result = prune_beside(tmp_path / "a.db", cascade)
+    left = tables.fetch(tmp_path / "a.db", "SELECT count(*) FROM geo_cache")
+    assert left == [3_000 - result.deleted]
+    with pytest.raises(DataError, match="more than the 51 percent"):
+        prune_beside(tmp_path / "b.db", cascade, max_delete_percent=51)
+    keep = (
+        "CREATE TRIGGER t BEFORE DELETE ON geo_cache WHEN substr(OLD.ip, -1) IN ('0', '4')"
+        " BEGIN SELECT RAISE(IGNORE); END"
+    )
+    result = prune_beside(tmp_path / "c.db", keep)
+    assert result.kept == 1_500 - result.deleted > 0
+
+
+def test_the_guard_holds_for_every_search(tmp_path: Path) -> None:
+    """Rows that grow old in the middle of a run, by a mistake in bulk, do not all go."""
+    mistake = (
+        "DELETE FROM geo_cache WHERE ip = 'i02998';"
+        f" UPDATE geo_cache SET last_seen = '{STALE}' WHERE last_seen = '{FRESH}'"
+    )
+    path = tmp_path / "t.db"
+    with pytest.raises(DataError, match="more than the 60 percent"):
+        prune_beside(path, mistake, max_delete_percent=60)
+    assert tables.fetch(path, "SELECT count(*) FROM geo_cache")[0] > 1_000
+
+
+def test_a_soft_delete_is_tried_once_a_run(tmp_path: Path) -> None:
+    """Its second DELETE purges a row: that is for the next run, at once and in batches alike."""
+    path = tmp_path / "t.db"
+    with tables.connected(path) as connection:
+        connection.executescript(
+            "CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, last_seen TEXT, deleted INT);"
+            "CREATE TRIGGER soft BEFORE DELETE ON geo_cache WHEN OLD.deleted IS NULL BEGIN"
+            " UPDATE geo_cache SET deleted = 1 WHERE ip = OLD.ip; SELECT RAISE(IGNORE); END"
+        )
+        connection.execute("INSERT INTO geo_cache VALUES ('a', ?, NULL)", (STALE,))
+    assert (result := jobs.run_here(path, batch_seconds=0.001)).deleted == 0
+    assert result.kept == 1
+    assert jobs.run_here(path, batch_seconds=0.001).deleted == 1
+
+
+def test_a_key_that_holds_null(tmp_path: Path) -> None:
+    """Where columns hide the rowid as well, nothing else would find the row."""
+    path = tmp_path / "t.db"
+    with tables.connected(path) as connection:
+        connection.execute(
+            "CREATE TABLE geo_cache (ip TEXT, n INT, last_seen TEXT, rowid, _rowid_, oid,"
+            " PRIMARY KEY (ip, n))"
+        )
+        for number in range(60):
+            row = (None if number % 3 == 0 else str(number), number, STALE)
+            connection.execute("INSERT INTO geo_cache (ip, n, last_seen) VALUES (?, ?, ?)", row)
+    assert jobs.run_here(path, batch_seconds=0.001).deleted == 60

@@ -95,7 +95,9 @@ def _delete_some(table: "SQLiteTable", condition: Condition, rows: int, after: i
     # Of keys that the columns' collation takes for one, the condition tells which is stale.
     key: Sequence[Column] = [qualified(table.name, name) for name in table.key]
     found = sa.select(*key).select_from(table.clause).where(condition).limit(rows).offset(after)
-    return delete.where(sa.tuple_(*key).in_(found.correlate(None)))
+    # Nothing is equal to NULL, which the key of a table with rowids may hold: such rows go at once.
+    is_found = sa.tuple_(*key).in_(found.correlate(None))
+    return delete.where(sa.or_(is_found, *(part.is_(None) for part in key)))
 
 
 class _Reading:
