@@ -57,7 +57,7 @@ class BatchRun:
         self._progress = progress
         self._sizer = BatchSizer(job.batch_seconds)
         self._ledger: Ledger | None = None
-        # Rows of the table at the start, where more of them may go than are stale; and gone ones.
+        # Rows of the table at the start, where a share of them is all that may go.
         self._rows_guarded: int | None = None
         # Whether triggers or foreign keys may keep stale rows, or take others.
         self._others_act = False
