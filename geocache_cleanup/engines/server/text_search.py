@@ -43,16 +43,16 @@ _ZERO = "^0000-[0-9]{2}-[0-9]{2}"
 ZERO_TIME = f"{_ZERO}(?:{_REST}(?: ?(?:Z|z|UTC|GMT|{_OFFSET}))?|{_TAILED})"
 # Numbers beyond this in length or exponent are no times here: no engine can compute with all.
 NUMBER = "^[0-9]{1,200}(?:[.][0-9]{0,200})?(?:[eE][+-]?0*[0-9]{1,3})?"
-_MIDNIGHT = "0000-00-00 00:00:00.000000"
 
 
 def is_stale(text: Column, cutoff: int, zone: dt.tzinfo, expressions: SQLExpressions) -> Condition:
     """Return the condition that text is a time before the cutoff."""
-    is_before = _is_before(text, cutoff, zone, expressions)
+    is_time = sa.or_(
+        expressions.matches(text, TIME), expressions.matches(_angled(text), TAILED_TIME)
+    )
     return sa.case(
-        (expressions.matches(text, TIME), is_before),
+        (is_time, _is_before(text, cutoff, zone, expressions)),
         (expressions.matches(text, NUMBER), _is_low(expressions.decimal(text), cutoff)),
-        (expressions.matches(_angled(text), TAILED_TIME), is_before),
         else_=sa.false(),
     )
 
@@ -72,7 +72,7 @@ def is_unreadable(text: Column, expressions: SQLExpressions) -> Condition:
 def _angled(text: Column) -> Column:
     """Return text with angle brackets for square ones: no pattern of all engines has those."""
     for old, new in (("<", "!"), (">", "!"), ("[", "<"), ("]", ">")):
-        text = sa.func.replace(text, sa.literal_column(f"'{old}'"), sa.literal_column(f"'{new}'"))
+        text = sa.func.replace(text, _quoted(old), _quoted(new))
     return text
 
 
@@ -114,13 +114,13 @@ def _is_before(
 def _is_exactly_before(
     text: Column, cutoff: int, zone: dt.tzinfo, expressions: SQLExpressions
 ) -> Condition:
-    clock = _clock(text, expressions)
-    local = _local(text, clock, expressions)
-    written = _zone(text, clock)
+    has_clock = expressions.matches(sa.func.substr(text, 11, 2), "^[Tt ][0-9]")
+    local = _local(text, has_clock, expressions)
+    written = _zone(text, has_clock)
     instant = local - _east(written, expressions)
     zoned = _lies_in(instant, [(instants.FIRST_SET, cutoff)])
     bare = _lies_in(local, typed_ranges.stale_ranges(cutoff, zone))
-    return sa.case((written == sa.literal_column("''"), bare), else_=zoned)
+    return sa.case((written == _quoted(""), bare), else_=zoned)
 
 
 def _lies_in(moment: Column, ranges: Iterable[tuple[int, int]]) -> Condition:
@@ -128,46 +128,45 @@ def _lies_in(moment: Column, ranges: Iterable[tuple[int, int]]) -> Condition:
     return sa.or_(sa.false(), *found)
 
 
-def _clock(text: Column, expressions: SQLExpressions) -> Column:
-    """Return the time of day as it is written, empty text behind a bare date."""
-    behind = sa.func.regexp_replace(sa.func.substr(text, 12), "[^0-9:.,].*$", "")
-    has_one = expressions.matches(sa.func.substr(text, 11, 1), "^[Tt ]")
-    return sa.case((has_one, behind), else_=sa.literal_column("''"))
-
-
-def _zone(text: Column, clock: Column) -> Column:
+def _zone(text: Column, has_clock: Condition) -> Column:
     """Return what follows the date and the time of day, without a space before it."""
-    separator = sa.case((clock == sa.literal_column("''"), 0), else_=1)
-    start = sa.func.char_length(clock) + separator + sa.literal_column("11")
-    return sa.func.ltrim(sa.func.substr(text, start))
+    behind = sa.func.regexp_replace(sa.func.substr(text, 12), "^[0-9:.,]+", "")
+    return sa.func.ltrim(sa.case((has_clock, behind), else_=sa.func.substr(text, 11)))
 
 
 def _east(zone: Column, expressions: SQLExpressions) -> Column:
     """Return the offset from UTC that a zone says, in microseconds."""
     digits = sa.case(
-        (sa.func.substr(zone, 4, 1) == sa.literal_column("':'"), sa.func.substr(zone, 5, 2)),
+        (sa.func.substr(zone, 4, 1) == _quoted(":"), sa.func.substr(zone, 5, 2)),
         (expressions.matches(zone, "^[+-][0-9]{4}", whole=False), sa.func.substr(zone, 4, 2)),
-        else_=sa.literal_column("'00'"),
+        else_=_quoted("00"),
     )
     minutes = 60 * expressions.whole(sa.func.substr(zone, 2, 2)) + expressions.whole(digits)
-    sign = sa.case((sa.func.substr(zone, 1, 1) == sa.literal_column("'-'"), -60), else_=60)
+    sign = sa.case((sa.func.substr(zone, 1, 1) == _quoted("-"), -60), else_=60)
     offset = sign * minutes * instants.SECOND
     return sa.case((expressions.matches(zone, "^[+-]", whole=False), offset), else_=_big(0))
 
 
-def _local(text: Column, clock: Column, expressions: SQLExpressions) -> Column:
+def _local(text: Column, has_clock: Condition, expressions: SQLExpressions) -> Column:
     """Return the microseconds from 1970 that a clock beside the text would show."""
-    date = sa.func.substr(text, 1, 10)
-    body = sa.func.concat(date, sa.literal_column("' '"), clock)
-    length = sa.func.char_length(body)
-    padded = sa.func.concat(body, sa.func.substr(sa.literal(_MIDNIGHT), length + 1))
 
-    def part(start: int, digits: int) -> Column:
-        return expressions.whole(sa.func.substr(padded, start, digits))
+    def part(start: int) -> Column:
+        return expressions.whole(sa.func.substr(text, start, 2))
 
-    hours = expressions.days(date) * 24 + part(12, 2)
-    seconds = (hours * 60 + part(15, 2)) * 60 + part(18, 2)
-    return seconds * instants.SECOND + part(21, 6)
+    digits = sa.func.regexp_replace(sa.func.substr(text, 21), "[^0-9].*$", "")
+    padded = sa.func.substr(sa.func.concat(digits, _quoted("00000")), 1, 6)
+    has_fraction = sa.func.substr(text, 20, 1).in_([_quoted("."), _quoted(",")])
+    fraction = sa.case((has_fraction, expressions.whole(padded)), else_=_big(0))
+    seconds = part(18) * instants.SECOND + fraction
+    has_seconds = sa.func.substr(text, 17, 1) == _quoted(":")
+    minutes = (part(12) * 60 + part(15)) * 60 * instants.SECOND
+    clock = minutes + sa.case((has_seconds, seconds), else_=_big(0))
+    day = expressions.days(sa.func.substr(text, 1, 10)) * instants.DAY
+    return day + sa.case((has_clock, clock), else_=_big(0))
+
+
+def _quoted(text: str) -> Column:
+    return sa.literal_column(f"'{text}'")
 
 
 def _big(value: int) -> Column:
