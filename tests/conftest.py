@@ -82,7 +82,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say at the end, where it is seen, what was tried and which tests did not run."""
     if reporting.tally:
-        counts = ("faults tried", "inputs tried", "rows lost")
+        counts = ("tables tried", "values judged", "faults tried", "inputs tried", "rows lost")
         told = "; ".join(f"{name}: {reporting.tally[name]}" for name in counts)
         terminalreporter.write_line(told)
     for said in sorted(reporting.left_out):

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import jobs, tables
+from helpers import jobs, reporting, tables
 
 UTC = dt.UTC
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=UTC)
@@ -265,6 +265,9 @@ def check_table(path: Path, cutoff: dt.datetime, zone: str, batch_seconds: float
             path, cutoff=int(limit * 10**6), time_zone=tzinfo, batch_seconds=batch_seconds
         )
     gone = stored.keys() - set(tables.fetch(path, "SELECT ip FROM geo_cache"))
+    reporting.tally["tables tried"] += 1
+    reporting.tally["values judged"] += len(stored)
+    reporting.tally["rows lost"] += sum(not is_coarse(stored[ip]) for ip in gone - stale)
     wrong = {ip: stored[ip] for ip in gone ^ stale}
     assert [value for value in wrong.values() if not is_coarse(value)] == []
     assert result.deleted == len(gone)
