@@ -152,9 +152,10 @@ def refuse_other_file(directory: Path) -> str:
     return str(directory / "notes.txt")
 
 
-def refuse_device(_: Path) -> str:
-    """Name what is no file."""
-    return "/dev/null"
+def refuse_device(directory: Path) -> str:
+    """Name what is no file, in a directory that everybody who runs this may write."""
+    os.mkfifo(directory / "pipe.prom")
+    return str(directory / "pipe.prom")
 
 
 @pytest.mark.parametrize("cause", [refuse_directory, refuse_other_file, refuse_device])
