@@ -118,13 +118,18 @@ def _is_exactly_before(
     local = _local(text, has_clock, expressions)
     written = _zone(text, has_clock)
     instant = local - _east(written, expressions)
-    zoned = _lies_in(instant, [(instants.FIRST_SET, cutoff)])
-    bare = _lies_in(local, typed_ranges.stale_ranges(cutoff, zone))
+    in_utc = [(instants.FIRST_SET, cutoff)]
+    zoned = _lies_in(instant, in_utc)
+    ranges = typed_ranges.stale_ranges(cutoff, zone)
+    if ranges == in_utc:
+        return zoned
+    bare = _lies_in(local, ranges)
     return sa.case((written == _quoted(""), bare), else_=zoned)
 
 
 def _lies_in(moment: Column, ranges: Iterable[tuple[int, int]]) -> Condition:
-    found = (sa.and_(moment >= _big(low), moment < _big(high)) for low, high in ranges)
+    # What is long to write, and to compile, is written once.
+    found = (moment.between(_big(low), _big(high - 1)) for low, high in ranges)
     return sa.or_(sa.false(), *found)
 
 
