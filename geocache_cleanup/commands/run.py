@@ -1,5 +1,6 @@
 """The command ``run``: prune the table, tell it in one event, give space back if that is set."""
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from geocache_cleanup.engines.urls import open_engine
@@ -57,7 +58,11 @@ def _prune(invocation: Invocation, engine: "Engine", job: Job) -> "Result":
 
     with ShownProgress(rows, started, notifier, invocation.terminal) as progress:
         result = batches.run(engine, job, invocation.deadline, progress)
-        return prune.foresee(engine, job, result) if job.dry_run else result
+        if job.dry_run:
+            # Whatever would stop a run is for check to say.
+            with contextlib.suppress(CleanupError):
+                return prune.foresee(engine, job, result)
+        return result
 
 
 def _report(invocation: Invocation, result: "Result") -> None:

@@ -87,15 +87,16 @@ def try_delete(engine: Engine, job: Job) -> Result:
 def foresee(engine: Engine, job: Job, counted: Result) -> Result:
     """Return what a dry run has counted, with what triggers and foreign keys would make of it.
 
-    That can only be tried, and is not where it could not be undone or is refused.
+    That can only be tried, where it can be undone. Raise CleanupError if they would stop a run.
     """
-    with contextlib.suppress(CleanupError):
-        with job.at_table(engine, write=False) as table:
-            others_act = table.may_cascade()
-        if others_act and counted.deleted:
-            tried = try_delete(engine, job)
-            return dataclasses.replace(counted, deleted=tried.deleted, kept=tried.kept)
-    return counted
+    if not counted.deleted:
+        return counted
+    with job.at_table(engine, write=False) as table:
+        others_act = table.may_cascade()
+    if not others_act:
+        return counted
+    tried = try_delete(engine, job)
+    return dataclasses.replace(counted, deleted=tried.deleted, kept=tried.kept)
 
 
 def _delete_and_record(table: Table, job: Job, deadline: Deadline) -> Result:

@@ -1,6 +1,5 @@
 """A look at the database that changes nothing: its table, and what a run would do to it."""
 
-import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,14 +89,10 @@ def preview(engine: Engine, job: Job, deadline: Deadline) -> Preview:
         table.check_writable()
         if ledger := Ledger.find(engine, table.connection):
             ledger.check_writable()
-        may_cascade = table.may_cascade()
     began = time.monotonic()
     result = prune.prune(engine, job, deadline)
     seconds = time.monotonic() - began
-    if may_cascade and result.deleted:
-        tried = prune.try_delete(engine, job)
-        result = dataclasses.replace(result, deleted=tried.deleted, kept=tried.kept)
-    return Preview(result, seconds)
+    return Preview(prune.foresee(engine, job, result), seconds)
 
 
 def estimate(

@@ -56,13 +56,15 @@ INDEXES = sa.text(
     ORDER BY m.amname DESC, i.relname
     """
 )
-# Of the table and all that inherits from it; foreign keys are triggers here, 8 is for DELETE.
-GUARDS = sa.text(
-    """
-    WITH RECURSIVE parts (number) AS (
+# The table and all that inherits from it.
+_PARTS = """WITH RECURSIVE parts (number) AS (
         SELECT CAST(CAST(:table AS text) AS regclass)::oid
         UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i
-              JOIN parts ON i.inhparent = parts.number)
+              JOIN parts ON i.inhparent = parts.number)"""
+# Of the table and all that inherits from it; foreign keys are triggers here, 8 is for DELETE.
+GUARDS = sa.text(
+    f"""
+    {_PARTS}
     SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_trigger AS t
                    WHERE t.tgrelid IN (SELECT number FROM parts)
                      AND t.tgtype & 8 = 8 AND t.tgenabled <> 'D')
@@ -72,11 +74,8 @@ GUARDS = sa.text(
 )
 # In this transaction, by whatever deleted them; of the table and all that inherits from it.
 DELETED = sa.text(
-    """
-    WITH RECURSIVE parts (number) AS (
-        SELECT CAST(CAST(:table AS text) AS regclass)::oid
-        UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i
-              JOIN parts ON i.inhparent = parts.number)
+    f"""
+    {_PARTS}
     SELECT coalesce(sum(pg_stat_get_xact_tuples_deleted(number)), 0)::bigint FROM parts
     """
 )
