@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.pruning import batches
 from geocache_cleanup.pruning.job import Job
+from geocache_cleanup.pruning.prune import Progress
 from geocache_cleanup.result import Result
 from geocache_cleanup.times.instants import read_instant
+from helpers.tables import connected
 
 CUTOFF = "2026-06-03T12:00:00Z"
 
@@ -55,3 +57,28 @@ def one_row_at_a_time() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "LEAST_SEARCH_SECONDS", 0.0)
         yield
+
+
+class Meddler(Progress):
+    """Somebody who does something once the first batch is committed, if more are to come."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act: Callable[[], object] | None = act
+
+    def advance(self, done: int, total: int) -> None:
+        """Do it, once."""
+        if self._act and done < total:
+            self._act()
+            self._act = None
+
+
+def run_beside(path: Path, statements: str, deadline: Deadline, **changes: Any) -> Result:
+    """Prune a SQLite file in batches beside an application that meddles with SQL."""
+
+    def meddle() -> None:
+        with connected(path) as connection:
+            connection.executescript(statements)
+
+    engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
+    order = job(batch_seconds=0.001, **changes)
+    return batches.run(engine, order, deadline, Meddler(meddle))

@@ -8,7 +8,6 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import ConfigError, DataError, DeadlineError
 from geocache_cleanup.pruning import batches, prune
-from geocache_cleanup.result import Result
 from helpers import commands, jobs, tables
 
 OLD, NEW = "2026-06-03T11:59:59Z", "2026-06-03T12:00:00Z"
@@ -117,34 +116,12 @@ def test_text_that_is_not_valid(tmp_path: Path, encoding: str) -> None:
     assert "new" in tables.fetch(path, "SELECT ip FROM geo_cache")
 
 
-class Meddler(prune.Progress):
-    """An application that does something once the first batch is committed."""
-
-    def __init__(self, path: Path, statement: str) -> None:
-        self.path = path
-        self.statement: str | None = statement
-
-    def advance(self, done: int, total: int) -> None:
-        """Execute it, once, while there is more to do."""
-        if self.statement and done < total:
-            with tables.connected(self.path) as connection:
-                connection.execute(self.statement)
-            self.statement = None
-
-
-def run_beside(path: Path, statement: str, deadline: Deadline) -> Result:
-    """Run in batches beside an application that executes a statement after the first."""
-    engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
-    job = jobs.job(batch_seconds=0.001)
-    return batches.run(engine, job, deadline, Meddler(path, statement))
-
-
 def test_a_row_refreshed_in_between_survives(tmp_path: Path) -> None:
     """What an application touches between the search and the batch is judged by what it holds."""
     path = tmp_path / "t.db"
     fill(path, SHAPES["usual"])
     last = f"ip{ROWS - 2}"
-    result = run_beside(
+    result = jobs.run_beside(
         path, f"UPDATE geo_cache SET last_seen = '{NEW}' WHERE ip = '{last}'", Deadline(60)
     )
     assert result.deleted == ROWS // 2 - 1
@@ -157,7 +134,7 @@ def test_an_error_keeps_the_batches_before(tmp_path: Path) -> None:
     fill(path, SHAPES["usual"])
     trigger = "CREATE TRIGGER no BEFORE DELETE ON geo_cache BEGIN SELECT RAISE(ABORT, 'kept'); END"
     with pytest.raises(DataError, match="kept") as caught:
-        run_beside(path, trigger, Deadline(60))
+        jobs.run_beside(path, trigger, Deadline(60))
     partial = caught.value.partial
     assert partial is not None
     assert partial.remaining is not None
@@ -183,7 +160,7 @@ def test_a_key_that_is_renamed_in_between(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     fill(path, 'CREATE TABLE geo_cache ("IP" TEXT PRIMARY KEY, last_seen TEXT) WITHOUT ROWID')
     with pytest.raises(ConfigError, match="no such column") as caught:
-        run_beside(path, 'ALTER TABLE geo_cache RENAME COLUMN "IP" TO address', Deadline(60))
+        jobs.run_beside(path, 'ALTER TABLE geo_cache RENAME COLUMN "IP" TO address', Deadline(60))
     assert caught.value.partial is not None
     left = tables.fetch(path, "SELECT count(*) FROM geo_cache")
     assert left == [ROWS - caught.value.partial.deleted]

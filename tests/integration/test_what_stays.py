@@ -8,8 +8,6 @@ import pytest
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import DataError
-from geocache_cleanup.pruning import batches
-from geocache_cleanup.pruning.prune import Progress
 from geocache_cleanup.result import Result
 from helpers import jobs, tables
 
@@ -95,29 +93,11 @@ def test_deleted_counts_what_a_cascade_takes(tmp_path: Path, batch_seconds: floa
     assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [0]
 
 
-class Meddler(Progress):
-    """Somebody who executes something once the first batch is committed."""
-
-    def __init__(self, path: Path, statement: str) -> None:
-        self._path = path
-        self._statement: str | None = statement
-
-    def advance(self, done: int, total: int) -> None:
-        """Do it unless the run is over."""
-        if self._statement and done < total:
-            with tables.connected(self._path) as connection:
-                connection.executescript(self._statement)
-            self._statement = None
-
-
 def prune_beside(path: Path, statement: str, **changes: Any) -> Result:
     """Prune 3,000 rows, every other of which is stale, in batches while somebody meddles."""
     rows = [(f"i{n:05}", STALE if n % 2 == 0 else FRESH) for n in range(3_000)]
     tables.make_table(path, rows)
-    deadline = Deadline(60)
-    engine = open_engine(parse_url(f"sqlite:///{path}"), deadline)
-    job = jobs.job(batch_seconds=0.001, **changes)
-    return batches.run(engine, job, deadline, Meddler(path, statement))
+    return jobs.run_beside(path, statement, Deadline(60), **changes)
 
 
 def test_a_trigger_that_is_new_between_two_batches(tmp_path: Path) -> None:

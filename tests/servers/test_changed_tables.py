@@ -8,7 +8,6 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import open_engine
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.pruning import batches
-from geocache_cleanup.pruning.prune import Progress
 from geocache_cleanup.result import Result
 from helpers import jobs
 from helpers.servers.dialects import admin_of, is_postgresql, numbered
@@ -17,27 +16,14 @@ ROWS = 4_000
 BEFORE = jobs.instant("2020-01-01")
 
 
-class Meddler(Progress):
-    """Somebody who executes something once the first batch is committed."""
-
-    def __init__(self, server: Any, database: str, statement: str) -> None:
-        self._server = server
-        self._database = database
-        self._statement: str | None = statement
-
-    def advance(self, done: int, total: int) -> None:
-        """Do it unless the run is over."""
-        if self._statement and done < total:
-            self._server.query(self._statement, self._database)
-            self._statement = None
-
-
 def prune(server: Any, database: str, statement: str) -> Result:
     """Prune in batches of some hundred rows while somebody meddles."""
     deadline = Deadline(60)
     engine = open_engine(server.url(database, user=admin_of(server)), deadline)
     job = jobs.job(cutoff=BEFORE, batch_seconds=1e-6)
-    return batches.run(engine, job, deadline, Meddler(server, database, statement))
+    return batches.run(
+        engine, job, deadline, jobs.Meddler(lambda: server.query(statement, database))
+    )
 
 
 def fill(server: Any, database: str, declared: str, stale: str, fresh: str) -> None:
