@@ -3,9 +3,11 @@
 Those modules are imported inside the error boundary: bad settings are told without SQLAlchemy.
 """
 
+from typing import Any
+
 import typer
 
-from geocache_cleanup import __version__
+from geocache_cleanup import __version__, output
 from geocache_cleanup.config import options
 from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.error_boundary import error_boundary
@@ -23,6 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -33,13 +36,27 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit(0)
 
 
+def _as_service(invocation: Invocation, context: Any) -> None:
+    """End a command that the service is to run, with the status it has there."""
+    if context.params["instance"] is None and not invocation.lacks_url:
+        return
+    from geocache_cleanup.commands.as_service import run_as_service
+
+    status = run_as_service(invocation, context)
+    if status is not None:
+        raise typer.Exit(status)
+
+
 @app.callback()
 def main(
-    version: bool = typer.Option(
+    context: typer.Context,
+    version: bool = typer.Option(  # noqa: ARG001 - its callback prints it
         False, "--version", is_eager=True, callback=_print_version, help="Print the version."
     ),
 ) -> None:
     """Prune stale rows from a geo_cache table."""
+    if context.invoked_subcommand is None:
+        output.show(context.get_help())
 
 
 @app.command(cls=options.TextCommand)
@@ -55,6 +72,7 @@ def run(
     invocation = Invocation.of_run(context.params, context.args)
     recorder = Recorder(invocation, dry_run=dry_run)
     with error_boundary(invocation):
+        _as_service(invocation, context)
         from geocache_cleanup.commands.run import run_job
 
         run_job(invocation, recorder)
@@ -63,9 +81,10 @@ def run(
 @app.command(cls=options.TextCommand)
 @options.with_settings(*SETTINGS)
 def check(context: typer.Context, as_json: bool = _JSON, **_: object) -> None:
-    """Show the settings, the table, and what a run would delete; change nothing."""
+    """Show what a run would meet and delete; change nothing."""
     invocation = Invocation(context.params, context.args)
     with error_boundary(invocation):
+        _as_service(invocation, context)
         from geocache_cleanup.commands.check import run_check
 
         run_check(invocation, as_json=as_json)
@@ -76,7 +95,12 @@ def check(context: typer.Context, as_json: bool = _JSON, **_: object) -> None:
 def history(
     context: typer.Context,
     limit: int = typer.Option(
-        20, "--limit", min=1, max=_MOST_RUNS, help="How many runs to show, newest first."
+        20,
+        "--limit",
+        min=1,
+        max=_MOST_RUNS,
+        metavar="N",
+        help="How many runs to show, newest first.",
     ),
     as_json: bool = _JSON,
     **_: object,
@@ -84,6 +108,7 @@ def history(
     """Show past runs from the ledger."""
     invocation = Invocation(context.params, context.args)
     with error_boundary(invocation):
+        _as_service(invocation, context)
         from geocache_cleanup.commands.history import show_history
 
         show_history(invocation, limit, as_json=as_json)
@@ -96,9 +121,10 @@ def migrate(
     sql: bool = typer.Option(False, "--sql", help="Print the SQL instead of executing it."),
     **_: object,
 ) -> None:
-    """Create what is missing: the table, an index on the time column, the ledger."""
+    """Create what is missing: table, index on the time column, ledger."""
     invocation = Invocation(context.params, context.args)
     with error_boundary(invocation):
+        _as_service(invocation, context)
         from geocache_cleanup.commands.migrate import migrate_schema
 
         migrate_schema(invocation, sql=sql)

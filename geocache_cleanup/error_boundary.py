@@ -28,7 +28,7 @@ def error_boundary(invocation: Invocation) -> Iterator[None]:
     except Interrupted as stop:
         _fail_softly(invocation, stop)
     except CleanupError as error:
-        _fail(invocation, error.status, error.reason, error.hint, error)
+        _fail(invocation, error.status, error.reason, invocation.hint_of(error), error)
     except MemoryError as error:
         hint = "see free -m, MemoryMax= of the unit, and ulimit -v"
         _fail(invocation, ExitStatus.TEMPFAIL, "the memory is used up", hint, error)
@@ -49,7 +49,7 @@ def _fail_late(invocation: Invocation) -> None:
     error = invocation.deadline.timeout_error()
     if invocation.deadline.finishing or invocation.settings.batch_seconds:
         error = error.of_commit()
-    _fail(invocation, error.status, error.reason, error.hint, error)
+    _fail(invocation, error.status, error.reason, invocation.hint_of(error), error)
 
 
 def _fail_softly(invocation: Invocation, stop: Interrupted) -> None:

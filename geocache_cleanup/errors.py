@@ -41,10 +41,12 @@ class CleanupError(Exception):
     partial: Result | None = None
     in_doubt = False
 
-    def __init__(self, reason: str, hint: str) -> None:
+    def __init__(self, reason: str, hint: str, service_hint: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
+        # What the admin of a service should do instead, where that is something else.
+        self.service_hint = service_hint or hint
 
     def of_commit(self) -> Self:
         """Return the error as one of the commit, which may have taken effect all the same."""
@@ -59,7 +61,8 @@ class SettingsError(CleanupError):
     status = ExitStatus.INVALIDARGUMENT
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems), "correct what is named, or leave it out")
+        hint = "correct what is named, or leave it out"
+        super().__init__("; ".join(problems), hint, f"{hint}, in the settings file of the service")
         self.problems = tuple(problems)
 
 
@@ -82,7 +85,7 @@ class UnavailableError(CleanupError):
 
 
 class StorageError(CleanupError):
-    """The disk is full, failing or read-only."""
+    """The disk is full or failing."""
 
     status = ExitStatus.IOERR
 
@@ -98,7 +101,7 @@ class DeadlineError(TemporaryError):
 
 
 class PermissionRefusedError(CleanupError):
-    """The user, or the database account, may not do this."""
+    """The user, or the database account, may not do this; or the file system is read-only."""
 
     status = ExitStatus.NOPERM
 
@@ -121,13 +124,17 @@ class Interrupted(Exception):  # noqa: N818 - a signal is not an error
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What an error of a database amounts to: how it ends a command, why, and what helps."""
+    """What an error of a database amounts to: how it ends a command, why, and what helps.
+
+    ``service_hint`` is what helps under the service, where that is something else.
+    """
 
     error: type[CleanupError]
     reason: str
     hint: str
+    service_hint: str | None = None
 
     def explain(self, said: str = "", **names: object) -> CleanupError:
         """Return the error to raise: the reason, with ``names`` filled in, and what was said."""
         reason = self.reason.format(**names)
-        return self.error(f"{reason}: {said}" if said else reason, self.hint)
+        return self.error(f"{reason}: {said}" if said else reason, self.hint, self.service_hint)

@@ -1,15 +1,17 @@
 """One command under way: its settings in, its events out."""
 
+import contextlib
 import datetime as dt
 import os
 import re
 import sys
 import urllib.parse
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Self, TextIO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Self, TextIO, cast
 
-from geocache_cleanup import output
+from geocache_cleanup import hints, output
+from geocache_cleanup.config import variables
 from geocache_cleanup.config.loader import RawSetting, collect, resolve
 from geocache_cleanup.config.settings import (
     DEFAULT_DATABASE,
@@ -19,12 +21,13 @@ from geocache_cleanup.config.settings import (
     Settings,
 )
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.errors import ExitStatus, SettingsError
+from geocache_cleanup.errors import CleanupError, ExitStatus
 from geocache_cleanup.events import Event, exit_status_of
 from geocache_cleanup.log import EventLog
 from geocache_cleanup.result import JOB_KEYS
-from geocache_cleanup.systemd import service_settings
+from geocache_cleanup.systemd import service, settings_file
 from geocache_cleanup.systemd.notify import Notifier
+from geocache_cleanup.systemd.service import Service
 from geocache_cleanup.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 _SECRET_KEY = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
 _LONGEST_RUN_ID = 64
+NOT_GIVEN = "this host has settings of a service, which this command was not given"
+REMEDY = "see /etc/default/geocache-cleanup and /etc/geocache-cleanup, or give --database-url"
 
 
 class Invocation:
@@ -54,6 +59,8 @@ class Invocation:
         self.on_expiry: Callable[[], None] = lambda: None
         self.notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
         self.given: Mapping[str, RawSetting] = {}
+        # What systemd has started this process as, if it has.
+        self.service = service.current(cast("str | None", options.get("instance")))
         # Told of each event before it is logged; returns what went wrong with that, if anything.
         self.observe: Callable[[Event, Mapping[str, object]], str | None] = lambda *_: None
         # A closed stderr is no reason not to prune; the ledger still has the record.
@@ -81,11 +88,26 @@ class Invocation:
             log_level if log_level in LOG_LEVELS else None,
             os.environ.get("JOURNAL_STREAM"),
         )
+        self.settings = resolve(self.given, dt.datetime.now(dt.UTC), list(self._problems()))
+        self.deadline.timeout = self.settings.timeout
+
+    def _problems(self) -> Iterator[str]:
         if self._extra:
             # Not repeated: it may be a URL whose option was forgotten.
-            raise SettingsError([f"{len(self._extra)} unexpected argument(s) after the command"])
-        self.settings = resolve(self.given, dt.datetime.now(dt.UTC))
-        self.deadline.timeout = self.settings.timeout
+            yield f"{len(self._extra)} unexpected argument(s) after the command"
+        yield from variables.unknown(os.environ)
+        if self.service:
+            yield from settings_file.problems(self.service.settings_file)
+
+    @property
+    def lacks_url(self) -> bool:
+        """Whether nothing names the database that the command is to work on."""
+        return self.given["database_url"].source == "default"
+
+    @property
+    def ignores_service(self) -> bool:
+        """Whether this host has settings of a service which the command was not given."""
+        return self.lacks_url and not self.service and service.configured() is not None
 
     def database_url(self) -> "URL":
         """Parse the database URL, and from now on keep its secrets out of every event."""
@@ -120,6 +142,23 @@ class Invocation:
         self.watchdog.stop()
         output.show(text)
 
+    def hint_of(self, error: CleanupError) -> str:
+        """Return what the reader should do, in the words of what they have."""
+        return self.in_words_of_reader(error.service_hint if self.service else error.hint)
+
+    def in_words_of_reader(self, hint: str) -> str:
+        """Return a hint that names options, or under the service its variables and their file."""
+        if self.service is None:
+            return hint
+        source = self.given["database_url"].source if "database_url" in self.given else "default"
+        return hints.for_service(hint, self.service, source)
+
+    def remark(self, text: str) -> None:
+        """Tell a person something beside what the command prints."""
+        with contextlib.suppress(OSError):
+            self._stream.write(f"geocache-cleanup: {text}\n")
+            self._stream.flush()
+
     @property
     def terminal(self) -> TextIO | None:
         """Where to show people how a long run gets on; None where no person looks on."""
@@ -145,10 +184,10 @@ class Invocation:
         return False
 
     def _why_nothing(self) -> str:
-        if service_settings.is_ignored(self.given):
-            return f"{service_settings.NOT_GIVEN}; {service_settings.REMEDY}"
+        if self.ignores_service:
+            return f"{NOT_GIVEN}; {REMEDY}"
+        found = self.service or Service()
         return (
             f"no database is configured and there is no {DEFAULT_DATABASE}; set "
-            f"{SETTINGS['database_url'].variable} in {service_settings.SETTINGS_FILE}, for an "
-            "instance NAME in /etc/geocache-cleanup/NAME.env"
+            f"{SETTINGS['database_url'].variable} in {found.settings_file}"
         )

@@ -16,10 +16,11 @@ from geocache_cleanup.metrics import metrics_file
 from geocache_cleanup.pruning import ledger
 from geocache_cleanup.pruning.job import Job
 from geocache_cleanup.report import preview
-from geocache_cleanup.report.advice import AdviceContext, advise
+from geocache_cleanup.report.advice import Advice, AdviceContext, advise
 from geocache_cleanup.report.check_text import check_text
 from geocache_cleanup.report.document import CheckDocument, LedgerReport, Problem, ShownSetting
-from geocache_cleanup.systemd import service_settings, timers
+from geocache_cleanup.systemd import timers
+from geocache_cleanup.systemd.service import Service
 from geocache_cleanup.times import instants
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _completed(invocation: Invocation, document: CheckDocument) -> Iterator[None
     except CleanupError as error:
         document.problem = Problem(
             reason=invocation.redact(error.reason),
-            remedy=error.hint,
+            remedy=invocation.hint_of(error),
             exit_status=int(error.status),
         )
         raise
@@ -77,11 +78,15 @@ def _completed(invocation: Invocation, document: CheckDocument) -> Iterator[None
         is_in_view = invocation.given["database_url"].source in {"option", "environment"}
         context = AdviceContext(
             has_secret_in_view=bool(invocation.secrets) and is_in_view,
-            ignores_service=service_settings.is_ignored(invocation.given),
+            ignores_service=invocation.ignores_service,
             timeout=invocation.settings.timeout,
-            is_root=os.geteuid() == 0,
+            is_root=os.geteuid() == 0 and not invocation.service,
+            settings_file=str((invocation.service or Service()).settings_file),
         )
-        document.advice = advise(document, context)
+        document.advice = [
+            Advice(found.finding, invocation.in_words_of_reader(found.remedy))
+            for found in advise(document, context)
+        ]
 
 
 def _examine(invocation: Invocation, url: "URL", document: CheckDocument) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 import datetime as dt
 import math
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,10 +76,13 @@ def _read_credential(path: Path) -> str | None:
     )
 
 
-def resolve(given: Mapping[str, RawSetting], now: dt.datetime) -> Settings:
+def resolve(
+    given: Mapping[str, RawSetting], now: dt.datetime, found: Sequence[str] = ()
+) -> Settings:
     """Read every setting.
 
-    Raise SettingsError naming all that are wrong, or ConfigError if only the URL is.
+    Raise SettingsError naming all that are wrong, after those already ``found``, or ConfigError
+    if only the URL is.
     """
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
@@ -95,10 +98,10 @@ def resolve(given: Mapping[str, RawSetting], now: dt.datetime) -> Settings:
             f"{_label(SETTINGS['batch_seconds'], given['batch_seconds'])} must be less than "
             f"{SETTINGS['timeout'].option} ({SETTINGS['timeout'].variable})"
         )
-    if set(problems) == {"database_url"} and given["database_url"].text:
+    if set(problems) == {"database_url"} and given["database_url"].text and not found:
         raise ConfigError(problems["database_url"], "set a complete SQLAlchemy URL")
-    if problems:
-        raise SettingsError(list(problems.values()))
+    if found or problems:
+        raise SettingsError([*found, *problems.values()])
     return _build(given, values, instants.of_datetime(now))
 
 

@@ -9,6 +9,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from geocache_cleanup.config.settings import SETTINGS, Setting
 
+_TEXT = {*SETTINGS, "instance"}
+
 
 class _AsText:
     """Take options as the text they are, to be read with the settings.
@@ -25,7 +27,7 @@ class _AsText:
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         for parameter in self.params:
-            if parameter.name in SETTINGS:
+            if parameter.name in _TEXT:
                 parameter.process_value = _as_given
 
     def get_help_option(self, context: Any) -> Any:
@@ -47,11 +49,21 @@ class TextCommand(_AsText, TyperCommand):
 class TextGroup(_AsText, TyperGroup):
     """The group of the commands."""
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; what is none is not repeated: it may be a URL with a password."""
+        if self.get_command(ctx, args[0]) is None:
+            import difflib  # only for the few who mistype
+
+            meant = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
+            ctx.fail("There is no such command." + (f" Did you mean {meant[0]}?" if meant else ""))
+        return super().resolve_command(ctx, args)
+
 
 def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of some settings, in this order; it may name its own among them.
+    """Give a command the options of some settings, in this order, and ``--instance``.
 
-    They are text, and read all together from the context; the command only takes them.
+    It may name its own among them. They are text, and read all together from the context; the
+    command only takes them.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -63,7 +75,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
         listed = {name: own.get(name) or _parameter(SETTINGS[name]) for name in names}
         last = {name: parameter for name, parameter in own.items() if name not in names}
         context = last.pop("context")
-        parameters = [context, *listed.values(), *last.values()]
+        parameters = [context, *listed.values(), *last.values(), _INSTANCE]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
         return command
 
@@ -73,9 +85,16 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
 def _parameter(setting: Setting) -> inspect.Parameter:
     default = f", default: {setting.default}" if setting.default else ""
     text = f"{setting.help} [env: {setting.variable}{default}]"
+    return _text(setting.name, setting.option, setting.metavar, text)
+
+
+def _text(name: str, option: str, metavar: str, text: str) -> inspect.Parameter:
     return inspect.Parameter(
-        setting.name,
+        name,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        default=typer.Option(None, setting.option, help=text),
+        default=typer.Option(None, option, metavar=metavar, help=text),
         annotation=Optional[str],
     )
+
+
+_INSTANCE = _text("instance", "--instance", "NAME", "Act as geocache-cleanup@NAME.service.")

@@ -19,12 +19,13 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting: its default as text, its help, and the function that reads its text.
+    """One setting: what it takes, its default as text, its help, and what reads its text.
 
     The function raises ValueError with what is expected; that of a secret never repeats it.
     """
 
     name: str
+    metavar: str
     default: str | None
     help: str
     read: Callable[[str], object]
@@ -52,7 +53,7 @@ class Settings:
     cutoff: int
     now: int
     sources: Mapping[str, str]
-    database_url: str
+    database_url: str = ""
     table: str = ""
     time_column: str = ""
     time_zone: dt.tzinfo = dt.UTC
@@ -74,62 +75,81 @@ SETTINGS: Mapping[str, Setting] = {
     for setting in (
         Setting(
             "database_url",
+            "URL",
             "sqlite:///" + DEFAULT_DATABASE,
             "SQLAlchemy URL of the database.",
             parsers.database_url,
         ),
-        Setting("table", "geo_cache", "Table to prune; schema.table on servers.", parsers.name),
         Setting(
-            "time_column", "last_seen", "Column with the time a row is judged by.", parsers.name
+            "table", "NAME", "geo_cache", "Table to prune; schema.table on servers.", parsers.name
+        ),
+        Setting(
+            "time_column",
+            "NAME",
+            "last_seen",
+            "Column with the time a row is judged by.",
+            parsers.name,
         ),
         Setting(
             "retention_days",
+            "DAYS",
             "90",
             "Days a row is kept, 1 to 36500.",
             parsers.whole(1, 36_500, "days"),
         ),
         Setting(
             "before",
+            "INSTANT",
             None,
             "Instead of retention: delete rows before this instant (ISO 8601), or 'now'.",
             parsers.before,
         ),
-        Setting("time_zone", "UTC", "Zone of stored times that carry none.", parsers.zone),
+        Setting("time_zone", "ZONE", "UTC", "Zone of stored times that carry none.", parsers.zone),
         Setting(
-            "timeout", "60", "Seconds a run may take, waits included.", parsers.seconds(86_400)
+            "timeout",
+            "SECONDS",
+            "60",
+            "Seconds a run may take, waits included.",
+            parsers.seconds(86_400),
         ),
         Setting(
             "batch_seconds",
+            "SECONDS",
             "0",
             "0: one transaction; more: a series of them, each of about so many seconds.",
             parsers.seconds(3_600, zero=True),
         ),
         Setting(
             "reclaim",
+            "yes|no",
             "no",
             "yes: after a run that deleted rows, give the space they took back.",
             parsers.yes_or_no,
         ),
         Setting(
             "max_delete_percent",
+            "PERCENT",
             "100",
             "Fail and delete nothing if a run would delete more of the table than this.",
             parsers.whole(1, 100, "percent"),
         ),
         Setting(
             "metrics_file",
+            "FILE",
             None,
             "Prometheus text file (.prom), replaced after each run.",
             parsers.path,
         ),
         Setting(
             "log_format",
+            "auto|json|text",
             "auto",
             "json, text, or auto: text on a terminal, JSON elsewhere.",
             parsers.one_of(LOG_FORMATS),
         ),
         Setting(
             "log_level",
+            "LEVEL",
             None,
             "debug, info, warning or error; info on a terminal, debug elsewhere.",
             parsers.one_of(LOG_LEVELS),

@@ -64,8 +64,9 @@ def check(path: str, forbidden: frozenset[str] = frozenset()) -> None:
     if not os.access(directory, os.W_OK | os.X_OK):
         raise PermissionRefusedError(
             f"no permission to write the metrics file in {directory!r}",
-            "give the directory to the user of the job; under systemd also set ReadWritePaths= to "
-            "it, as the example metrics.conf does",
+            "give the directory to the user of the job",
+            "give the directory to the user of the job, and copy the example metrics.conf to the "
+            "unit's drop-ins: ReadWritePaths= is the directory",
         )
     # One of a name that SQLite uses, even where there is none yet, would keep others out.
     if os.path.realpath(path) in forbidden:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from geocache_cleanup.engines.connection_info import ConnectionInfo
+from geocache_cleanup.invocation import NOT_GIVEN, REMEDY
 from geocache_cleanup.report.document import CheckDocument, LedgerReport
 from geocache_cleanup.report.preview import RunEstimate, TableReport
 from geocache_cleanup.report.statistics import Counts
-from geocache_cleanup.systemd import service_settings
 from geocache_cleanup.systemd.timers import Timers
 
 _MIGRATE = "run geocache-cleanup migrate with these settings, as the owner of the table"
@@ -36,6 +36,7 @@ class AdviceContext:
     ignores_service: bool
     timeout: float
     is_root: bool
+    settings_file: str
 
 
 def advise(document: CheckDocument, context: AdviceContext) -> Sequence[Advice]:
@@ -61,11 +62,11 @@ def advise(document: CheckDocument, context: AdviceContext) -> Sequence[Advice]:
 
 def _of_settings(document: CheckDocument, context: AdviceContext) -> Iterator[Advice]:
     if context.ignores_service:
-        yield Advice(service_settings.NOT_GIVEN, service_settings.REMEDY)
+        yield Advice(NOT_GIVEN, REMEDY)
     elif document.connection is None and document.problem is None:
         yield Advice(
             "no database is configured yet",
-            f"set GEOCACHE_CLEANUP_DATABASE_URL in {service_settings.SETTINGS_FILE}",
+            f"set GEOCACHE_CLEANUP_DATABASE_URL in {context.settings_file}",
         )
     if context.has_secret_in_view:
         yield Advice(
@@ -94,7 +95,8 @@ def _of_connection(connection: ConnectionInfo, context: AdviceContext) -> Iterat
         yield Advice(
             f"the file belongs to {owner}, and root may do anything: this proves nothing of what "
             "the service may do",
-            f"check as {owner}: runuser -u {owner} -- geocache-cleanup check",
+            f"check as {owner}: runuser -u {owner} -- geocache-cleanup check "
+            f"--database-url=sqlite:///{connection.file}",
         )
     else:
         yield Advice(

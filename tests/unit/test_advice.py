@@ -14,7 +14,11 @@ from geocache_cleanup.report.statistics import Counts
 from geocache_cleanup.systemd.timers import Timer, Timers
 
 CONTEXT = AdviceContext(
-    has_secret_in_view=False, ignores_service=False, timeout=60.0, is_root=False
+    has_secret_in_view=False,
+    ignores_service=False,
+    timeout=60.0,
+    is_root=False,
+    settings_file="/etc/default/geocache-cleanup",
 )
 TABLE = TableReport(
     "geo_cache", "last_seen", "TEXT", ["ip", "last_seen"], ["ip"], "ix", atomic=True
@@ -108,10 +112,10 @@ def test_one_finding(changes: dict[str, Any], finding: str, remedy: str) -> None
     ("context", "finding"),
     [
         ({"has_secret_in_view": True}, "password"),
-        ({"ignores_service": True}, "was not given the settings of the service"),
+        ({"ignores_service": True}, "settings of a service"),
     ],
 )
-def test_what_the_document_does_not_say(context: dict[str, bool], finding: str) -> None:
+def test_what_the_document_does_not_say(context: dict[str, Any], finding: str) -> None:
     """Where the settings came from, and what others can see of them."""
     (advice,) = advise(document(), dataclasses.replace(CONTEXT, **context))
     assert finding in advice.finding

@@ -16,8 +16,9 @@ from geocache_cleanup.errors import (
 UNREACHABLE = Diagnosis(
     UnavailableError,
     "the server cannot be reached",
-    "see that it runs, and the host, the port or the socket in --database-url; under systemd the "
-    "unit needs the drop-in that lets it use the network",
+    "see that it runs, and the host, the port or the socket in --database-url",
+    "see that it runs, and the host, the port or the socket in --database-url; over TCP, copy the "
+    "example network.conf to the unit's drop-ins",
 )
 LOST = Diagnosis(
     UnavailableError,

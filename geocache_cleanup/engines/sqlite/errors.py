@@ -1,5 +1,6 @@
 """What the result codes of SQLite mean to an admin, see https://sqlite.org/rescode.html."""
 
+import errno
 import os
 import sqlite3
 from collections.abc import Mapping
@@ -14,12 +15,21 @@ from geocache_cleanup.errors import (
     TemporaryError,
 )
 
-AS_OWNER = (
-    "run as the user that owns the database, or if that is root chown it to the user who runs "
-    "this; under systemd also set ReadWritePaths= to its directory"
+_DROP_IN = (
+    "copy the example other-sqlite.conf to the unit's drop-ins: User= and Group= are those of the "
+    "database, ReadWritePaths= is its directory"
 )
 _NO_PERMISSION = Diagnosis(
-    PermissionRefusedError, "no permission for {path!r} or its directory", AS_OWNER
+    PermissionRefusedError,
+    "no permission for {path!r} or its directory",
+    "run as the user that owns the database, or if that is root chown it to the user who runs this",
+    f"if the database belongs to an application, {_DROP_IN}; else chown it to geocache-cleanup",
+)
+_READ_ONLY = Diagnosis(
+    PermissionRefusedError,
+    "the file system of {path!r} is read-only",
+    "see findmnt --target FILE, and why it was mounted so in journalctl -k",
+    f"the sandbox keeps it so: {_DROP_IN}; or see findmnt, should it be so outside as well",
 )
 _DAMAGED = Diagnosis(
     DataError,
@@ -29,9 +39,8 @@ _DAMAGED = Diagnosis(
 )
 _STORAGE = Diagnosis(
     StorageError,
-    "the storage of {path!r} is full, failing or read-only",
-    "see df, and the kernel's messages in journalctl -k; under systemd also whether "
-    "ReadWritePaths= names its directory",
+    "the storage of {path!r} is full or failing",
+    "see df, and the kernel's messages in journalctl -k",
 )
 _CONSTRAINT = Diagnosis(
     DataError,
@@ -79,7 +88,9 @@ def diagnose(error: BaseException, path: str) -> CleanupError | None:
     """Return what an error means, None for one that no admin can do anything about: a bug."""
     code, text = primary_code(error), str(error)
     diagnosis = _DIAGNOSES.get(code)
-    if code in _REFUSED and not _on_read_only_storage(path) and not _is_permitted(path):
+    if diagnosis is _STORAGE and _on_read_only_storage(path):
+        diagnosis = _READ_ONLY
+    elif code in _REFUSED and not _is_permitted(path):
         diagnosis = _NO_PERMISSION
     if code == sqlite3.SQLITE_ERROR and not text.startswith(_BUGS):
         diagnosis = _DAMAGED if "file format" in text else _OTHER_SCHEMA
@@ -91,9 +102,15 @@ def damaged_schema(path: str) -> CleanupError:
     return _DAMAGED.explain("its schema is not valid UTF-8", path=path)
 
 
+def unwritable(path: str) -> CleanupError:
+    """Return the error for a directory in which no journal can be made."""
+    diagnosis = _READ_ONLY if _on_read_only_storage(path) else _NO_PERMISSION
+    return diagnosis.explain("its directory cannot be written", path=path)
+
+
 def failing(path: str, error: OSError) -> CleanupError:
     """Return the error for storage that fails where it is not SQLite that asks."""
-    return _STORAGE.explain(str(error), path=path)
+    return (_READ_ONLY if error.errno == errno.EROFS else _STORAGE).explain(str(error), path=path)
 
 
 def directory(path: str) -> str:

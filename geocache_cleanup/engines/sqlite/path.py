@@ -56,11 +56,16 @@ def check_file(path: str) -> None:
         raise PermissionRefusedError(
             f"permission denied to reach {path!r}",
             "run as the user that owns the database, and give it the directory",
+            "copy the example other-sqlite.conf to the unit's drop-ins: User= and Group= are those "
+            "of the database",
         ) from None
     except (OSError, ValueError):
         raise NoInputError(
             f"there is no database {path!r}",
-            "set --database-url, or create one with geocache-cleanup migrate",
+            "see whether --database-url names the application's file, with four slashes before an "
+            "absolute path; nothing is created",
+            "see whether --database-url names the application's file; of /home, /root and /tmp the "
+            "sandbox shows nothing",
         ) from None
     if not stat.S_ISREG(mode):
         kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"

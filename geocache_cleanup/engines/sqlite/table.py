@@ -13,7 +13,6 @@ from sqlalchemy.sql.expression import Delete
 from geocache_cleanup.engines.sqlite import errors, functions, search
 from geocache_cleanup.engines.sqlite.driver import Column, driver_connection, pragma
 from geocache_cleanup.engines.table import Condition, StaleCondition, Table, merged
-from geocache_cleanup.errors import PermissionRefusedError
 from geocache_cleanup.times.instants import Stored
 
 if TYPE_CHECKING:
@@ -82,9 +81,7 @@ class SQLiteTable(Table):
         path = self.engine.path
         is_journal = pragma(self.connection, "journal_mode") == "delete"
         if is_journal and not os.access(errors.directory(path), os.W_OK):
-            raise PermissionRefusedError(
-                f"no permission to write the directory of {path!r}", errors.AS_OWNER
-            )
+            raise errors.unwritable(path)
 
     def create_index(self, index: sa.Index) -> bool:
         found = sa.inspect(self.connection).get_indexes(self.name)

@@ -1,0 +1,174 @@
+"""A command as the service runs it: its settings, user and sandbox, by a unit like its own."""
+
+import os
+import re
+import shlex
+import signal
+import stat
+import subprocess
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from geocache_cleanup.config.settings import SETTINGS
+from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.systemd import settings_file
+from geocache_cleanup.systemd.service import NAME, Service
+
+# What starts, repeats and times the job, and where its output goes: this command has its own.
+_LEFT_OUT = re.compile(
+    "(?:Exec(?:Condition|Start|Stop|Reload)|Restart|Timeout|Standard|X-).*"
+    "|Type|SuccessExitStatus|NotifyAccess|RemainAfterExit|PIDFile|GuessMainPID"
+)
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# systemd.exec(5): from here on the process could not be set up.
+_FIRST_OF_SYSTEMD = 200
+_OPTIONS = {setting.option for setting in SETTINGS.values()}
+
+
+class Delegation:
+    """One command that is to run as a service does."""
+
+    def __init__(self, service: Service, command: str) -> None:
+        """Read the service's unit; raise ConfigError if it is not there or starts something else.
+
+        ``command`` is the name of the command of ours.
+        """
+        self._service = service
+        self._command = command
+        self._lines = list(_section(_cat(service), "Service"))
+        self._unit = f"{NAME}-{command}-{os.getpid()}.service"
+        starts = [value for key, value in self._lines if key == "ExecStart"]
+        self._program, self._given = _split(starts[-1] if starts else "", service)
+
+    def problems(self) -> Sequence[str]:
+        """Return what is wrong with the settings files which the command cannot look at itself."""
+        files: list[str] = []
+        for key, value in self._lines:
+            if key == "EnvironmentFile":
+                files = [*files, self._expand(value)] if value else []
+        paths = [Path(file.lstrip("-").strip('"')) for file in files]
+        hidden = [path for path in paths if path != self._service.settings_file or _is_hidden(path)]
+        return [problem for path in hidden for problem in settings_file.problems(path)]
+
+    def run(self, arguments: Sequence[str], allowed: Collection[str]) -> int:
+        """Run the command with these arguments, and return its exit status.
+
+        Of the options that the unit gives to the job, those that are ``allowed`` come first. Raise
+        ConfigError if systemd cannot set the service up.
+        """
+        given = [option for option in self._given if option.partition("=")[0] in allowed]
+        instance = shlex.split(self._service.option)
+        command = [*self._program, self._command, *given, *arguments, *instance]
+        status = self._wait([*self._systemd_run(), "--", *command])
+        if status == 1 or status >= _FIRST_OF_SYSTEMD:
+            raise ConfigError(
+                f"systemd cannot set up {self._service.unit}: {self._reason(status)}",
+                f"see systemctl cat {self._service.unit}: its User=, its paths, its drop-ins",
+            )
+        return status
+
+    def _systemd_run(self) -> Iterator[str]:
+        yield from ("systemd-run", "--quiet", "--pipe", "--wait", "--collect")
+        yield f"--unit={self._unit}"
+        for key, value in self._lines:
+            if not _LEFT_OUT.fullmatch(key):
+                yield f"--property={key}={self._expand(value)}"
+
+    def _expand(self, text: str) -> str:
+        """Fill in the specifiers that stand for the unit: that of the command has another name."""
+        service = self._service
+        known: Mapping[str, str] = {
+            "i": service.instance or "",
+            "I": (service.instance or "").replace("-", "/"),
+            "n": service.unit,
+            "N": service.name,
+            "p": NAME,
+            "%": "%",
+        }
+        return re.sub("%([%a-zA-Z])", lambda found: known.get(found[1], found[0]), text)
+
+    def _wait(self, command: Sequence[str]) -> int:
+        """Wait for the command, which hears of the signals that this process gets."""
+
+        def pass_on(number: int, _frame: FrameType | None) -> None:
+            name = signal.Signals(number).name
+            _systemctl("kill", f"--signal={name}", self._unit)
+
+        try:
+            # In a session of its own: Ctrl-C is to end the command, not who waits for it.
+            process = subprocess.Popen(  # noqa: S603 - the unit's own lines, which root has written
+                command, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError as error:
+            raise ConfigError(f"systemd-run cannot be started: {error}", "install it") from None
+        for number in _PASSED_ON:
+            signal.signal(number, pass_on)
+        return process.wait()
+
+    def _reason(self, status: int) -> str:
+        journal = ("journalctl", "--quiet", "--output=cat", "--lines=20", f"--unit={self._unit}")
+        said = _output(journal).splitlines()
+        telling = [line for line in said if line.startswith(f"{self._unit}: Failed")]
+        reasons = [line.partition(": ")[2] for line in telling or said if "status=" not in line]
+        return f"status {status}" + (f", {reasons[0]}" if reasons else "")
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.exists() and not path.stat().st_mode & stat.S_IROTH
+
+
+def _cat(service: Service) -> str:
+    text = _output(("systemctl", "cat", service.unit))
+    if not text:
+        raise ConfigError(f"systemd knows no {service.unit}", "see systemctl list-unit-files")
+    return text
+
+
+def _output(command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - constants and names of units
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except OSError:
+        return ""
+    return done.stdout
+
+
+def _systemctl(*arguments: str) -> None:
+    subprocess.run(["systemctl", *arguments], capture_output=True, check=False)  # noqa: S603, S607 - constants
+
+
+def _section(text: str, wanted: str) -> Iterator[tuple[str, str]]:
+    """Yield the assignments of one section, of all files in their order; see systemd.syntax(7)."""
+    text = re.sub(r"^\s*[#;].*\n", "", text, flags=re.MULTILINE)
+    section = ""
+    for line in text.replace("\\\n", " ").splitlines():
+        if found := re.fullmatch(r"\s*\[(.+)\]\s*", line):
+            section = found[1]
+        elif section == wanted and "=" in line:
+            key, _, value = line.partition("=")
+            yield key.strip(), value.strip()
+
+
+def _split(line: str, service: Service) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the words before ``run``, and the options behind it, each with its value."""
+    words = shlex.split(line.lstrip("-@:+!|"))
+    if "run" not in words or not Path(words[words.index("run") - 1]).name.startswith(NAME):
+        raise ConfigError(
+            f"ExecStart= of {service.unit} does not start geocache-cleanup run",
+            f"see systemctl cat {service.unit}, or give --database-url",
+        )
+    program, rest = words[: words.index("run")], words[words.index("run") + 1 :]
+    options: list[str] = []
+    for word in rest:
+        if options and options[-1] in _OPTIONS:
+            options[-1] += f"={word}"
+        else:
+            options.append(word)
+    return program, options
