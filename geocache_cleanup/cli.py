@@ -115,6 +115,29 @@ def history(
 
 
 @app.command(cls=options.TextCommand)
+@options.with_settings("log_format", "log_level")
+def status(
+    context: typer.Context,
+    max_age: float = typer.Option(
+        26.0,
+        "--max-age",
+        min=0.0,
+        metavar="HOURS",
+        help="How long ago a service may have succeeded before it is late.",
+    ),
+    as_json: bool = _JSON,
+    **_: object,
+) -> None:
+    """Show each service's last run and result, and when it is due next."""
+    invocation = Invocation(context.params, context.args)
+    with error_boundary(invocation):
+        from geocache_cleanup.commands.status import show_status
+
+        instance = context.params["instance"]
+        raise typer.Exit(show_status(invocation, instance, max_age, as_json=as_json))
+
+
+@app.command(cls=options.TextCommand)
 @options.with_settings("database_url", "table", "time_column", "timeout", "log_format", "log_level")
 def migrate(
     context: typer.Context,

@@ -11,6 +11,9 @@ from typing import ClassVar, Self
 
 from geocache_cleanup.result import Result
 
+# In a hint for the admin of a service: where the settings are.
+SETTINGS_FILE = "the settings file of the service"
+
 
 class ExitStatus(enum.IntEnum):
     """The exit statuses of every command; the names are those that systemd prints."""
@@ -62,7 +65,7 @@ class SettingsError(CleanupError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         hint = "correct what is named, or leave it out"
-        super().__init__("; ".join(problems), hint, f"{hint}, in the settings file of the service")
+        super().__init__("; ".join(problems), hint, f"{hint}, in {SETTINGS_FILE}")
         self.problems = tuple(problems)
 
 

@@ -3,25 +3,26 @@
 import re
 
 from geocache_cleanup.config.settings import SETTINGS
+from geocache_cleanup.errors import SETTINGS_FILE
 from geocache_cleanup.systemd.service import Service
 
-_OPTION = re.compile(rf"--({'|'.join(name.replace('_', '-') for name in SETTINGS)})\b(?: (?=\d))?")
+_NAMES = "|".join(setting.option.removeprefix("--") for setting in SETTINGS.values())
+_OPTION = re.compile(rf"--({_NAMES})\b(?:=([\w.-]+)| (\d[\d.]*))?")
+_MIGRATE = "geocache-cleanup migrate"
 
 
 def for_service(text: str, service: Service, url_source: str) -> str:
     """Return a hint for the admin of a service; ``url_source`` says where its URL came from."""
-    credential = f"the credential {service.credential}"
+    place = f" in {service.settings_file}"
 
     def variable(found: re.Match[str]) -> str:
+        nonlocal place
         name = found[1].replace("-", "_")
         if name == "database_url" and url_source == "credential":
-            return credential
-        return SETTINGS[name].variable + ("=" if found[0].endswith(" ") else "")
+            return f"the credential {service.credential}"
+        value = found[2] or found[3]
+        text, place = f"{'=' + value if value else ''}{place}", ""
+        return SETTINGS[name].variable + text
 
-    changed = _OPTION.sub(variable, text)
-    changed = changed.replace(
-        "geocache-cleanup migrate", f"geocache-cleanup migrate{service.option}"
-    )
-    if changed.replace(credential, "") != text and "GEOCACHE_CLEANUP_" in changed:
-        changed += f" (in {service.settings_file})"
-    return changed
+    changed = _OPTION.sub(variable, text).replace(_MIGRATE, _MIGRATE + service.option)
+    return changed.replace(SETTINGS_FILE, str(service.settings_file))

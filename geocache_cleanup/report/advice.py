@@ -11,7 +11,7 @@ from geocache_cleanup.report.preview import RunEstimate, TableReport
 from geocache_cleanup.report.statistics import Counts
 from geocache_cleanup.systemd.timers import Timers
 
-_MIGRATE = "run geocache-cleanup migrate with these settings, as the owner of the table"
+_MIGRATE = "run geocache-cleanup migrate; on a server its account must own the table"
 _LATE_DAYS = 2
 _LONG_SECONDS = 5
 

@@ -22,7 +22,7 @@ def aligned(rows: Sequence[Sequence[object]], indent: int = 0) -> Sequence[str]:
     text = [[printable("" if cell is None else str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*text, strict=True)]
     kinds = zip(*rows, strict=True)
-    numbers = [all(isinstance(cell, int) for cell in column[1:]) for column in kinds]
+    numbers = [all(isinstance(cell, int | None) for cell in column[1:]) for column in kinds]
     lines = []
     for row in text:
         *first, last = (

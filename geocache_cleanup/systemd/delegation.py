@@ -6,6 +6,7 @@ import shlex
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -13,6 +14,7 @@ from types import FrameType
 from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.systemd import settings_file
+from geocache_cleanup.systemd.ask import NoAnswerError, ask
 from geocache_cleanup.systemd.service import NAME, Service
 
 # What starts, repeats and times the job, and where its output goes: this command has its own.
@@ -23,6 +25,8 @@ _LEFT_OUT = re.compile(
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # systemd.exec(5): from here on the process could not be set up.
 _FIRST_OF_SYSTEMD = 200
+_SECONDS = 10.0
+_SEE_UNITS = "see systemctl list-unit-files"
 _OPTIONS = {setting.option for setting in SETTINGS.values()}
 
 
@@ -96,9 +100,14 @@ class Delegation:
             _systemctl("kill", f"--signal={name}", self._unit)
 
         try:
-            # In a session of its own: Ctrl-C is to end the command, not who waits for it.
             process = subprocess.Popen(  # noqa: S603 - the unit's own lines, which root has written
-                command, stdin=subprocess.DEVNULL, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                # systemd-run refuses to pass on what is closed.
+                stdout=None if sys.stdout else subprocess.DEVNULL,
+                stderr=None if sys.stderr else subprocess.DEVNULL,
+                # Ctrl-C is to end the command, not who waits for it.
+                start_new_session=True,
             )
         except OSError as error:
             raise ConfigError(f"systemd-run cannot be started: {error}", "install it") from None
@@ -108,7 +117,10 @@ class Delegation:
 
     def _reason(self, status: int) -> str:
         journal = ("journalctl", "--quiet", "--output=cat", "--lines=20", f"--unit={self._unit}")
-        said = _output(journal).splitlines()
+        try:
+            said = ask(journal, _SECONDS).splitlines()
+        except NoAnswerError:
+            said = []
         telling = [line for line in said if line.startswith(f"{self._unit}: Failed")]
         reasons = [line.partition(": ")[2] for line in telling or said if "status=" not in line]
         return f"status {status}" + (f", {reasons[0]}" if reasons else "")
@@ -119,25 +131,10 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _cat(service: Service) -> str:
-    text = _output(("systemctl", "cat", service.unit))
-    if not text:
-        raise ConfigError(f"systemd knows no {service.unit}", "see systemctl list-unit-files")
-    return text
-
-
-def _output(command: Sequence[str]) -> str:
     try:
-        done = subprocess.run(  # noqa: S603 - constants and names of units
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except OSError:
-        return ""
-    return done.stdout
+        return ask(("systemctl", "cat", service.unit), _SECONDS)
+    except NoAnswerError as error:
+        raise ConfigError(f"systemd shows no {service.unit}: {error}", _SEE_UNITS) from None
 
 
 def _systemctl(*arguments: str) -> None:

@@ -1,11 +1,10 @@
 """What systemd says of the timers that start the job."""
 
 import datetime as dt
-import os
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from geocache_cleanup.systemd.ask import NoAnswerError, ask
 from geocache_cleanup.times import instants
 
 # Instances are listed only as far as systemd has loaded them, which it has if they are armed.
@@ -42,27 +41,12 @@ class Timers:
 
 def look() -> Timers:
     """Ask systemd, for two seconds at most; where there is none, say so and never fail."""
-    command = ["systemctl", "show", *_UNITS, f"--property={','.join(_PROPERTIES)}"]
+    command = ("systemctl", "show", *_UNITS, f"--property={','.join(_PROPERTIES)}")
     try:
-        done = subprocess.run(  # noqa: S603 - constants
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-            # Some versions heed --timestamp= for some of the times only.
-            env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        return Timers(unknown=f"systemctl did not answer within {_SECONDS:g} seconds")
-    except OSError:
-        return Timers(unknown="there is no systemctl here")
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["systemctl failed"]
-        return Timers(unknown=said[0].rstrip("."))
-    found = [_parse(block) for block in done.stdout.split("\n\n")]
+        shown = ask(command, _SECONDS)
+    except NoAnswerError as error:
+        return Timers(unknown=str(error))
+    found = [_parse(block) for block in shown.split("\n\n")]
     timers = [timer for timer in found if timer]
     return Timers(timers, None if timers else f"there is no {_UNITS[0]}")
 
@@ -76,19 +60,19 @@ def _parse(block: str) -> Timer | None:
         unit=found.get("Id", ""),
         enabled=found.get("UnitFileState", ""),
         active=found.get("ActiveState", ""),
-        next=_moment(found.get("NextElapseUSecRealtime", "")),
-        last=_moment(found.get("LastTriggerUSec", "")),
+        next=moment(found.get("NextElapseUSecRealtime", "")),
+        last=moment(found.get("LastTriggerUSec", "")),
     )
 
 
-def _moment(text: str) -> str | None:
+def moment(text: str) -> str | None:
     """Return a time of systemd's as RFC 3339; as it is, should systemd write it otherwise."""
     if text in {"", "0", "n/a"}:
         return None
     try:
-        moment = dt.datetime.strptime(
+        read = dt.datetime.strptime(
             text.partition(" ")[2].replace("UTC", "+0000"), "%Y-%m-%d %H:%M:%S %z"
         )
     except ValueError:
         return text
-    return instants.render(instants.of_datetime(moment))
+    return instants.render(instants.of_datetime(read))

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from helpers.readme import block
 from helpers.system.machine import DATABASE, START, USER, Machine
 
 pytestmark = pytest.mark.system
 
 TIMER = "geocache-cleanup.timer"
+CHECK = "geocache-cleanup check"
 
 
 def check(machine: Machine) -> dict[str, Any]:
-    """Return the document of check, by the recipe of the README, once systemd has answered it."""
+    """Return the document of check, once systemd has answered it."""
 
     def ask() -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(machine.run(block("systemd-run") + " --json"))
+        document: dict[str, Any] = json.loads(machine.run(f"{CHECK} --json 2>/dev/null"))
         busy = "did not answer" in (document["timers"]["unknown"] or "")
         return {} if busy else document
 
@@ -77,35 +77,12 @@ def test_the_last_success_is_shown(machine: Machine) -> None:
     """Once there is a ledger, and a run has written to it."""
     machine.fill(stale=4, fresh=1)
     assert "no ledger is to be seen" in findings(check(machine))
-    machine.run(block("systemd-run").removesuffix("check") + "migrate")
+    machine.run("geocache-cleanup migrate")
     assert "no run of this table has ever succeeded" in findings(check(machine))
     machine.run(START)
     document = check(machine)
     assert document["ledger"]["last_run"]["deleted"] == 4
     assert findings(document) == ""
-
-
-def test_root_and_a_shell_are_told_that_they_are_not_the_service(machine: Machine) -> None:
-    """Neither its rights nor its settings are those of the service."""
-    machine.fill(stale=1, fresh=1)
-    machine.configure(retention_days=30)
-    document = json.loads(machine.run("geocache-cleanup check --json"))
-    assert document["connection"]["file_owner"] == USER
-    assert "root may do anything" in findings(document)
-    assert "not given the settings of the service" in findings(document)
-    assert machine.run(f"ls {DATABASE}*").split() == [DATABASE]
-
-
-def test_a_shell_makes_no_database_where_the_service_has_another(machine: Machine) -> None:
-    """A bare run does nothing and says why, a bare migration is refused."""
-    machine.fill(stale=1, fresh=1, database="/var/lib/geocache-cleanup/other.db")
-    machine.configure(database_url="sqlite:////var/lib/geocache-cleanup/other.db")
-    machine.run(f"rm -f {DATABASE}*")
-    for command, status in [("run", 0), ("check", 0), ("history", 0), ("migrate", 78)]:
-        ended = machine.call(f"geocache-cleanup {command}")
-        assert ended.returncode == status
-        assert "not given the settings of the service" in ended.stdout
-    assert machine.status(f"test -e {DATABASE}") == 1
 
 
 def test_a_file_of_root(machine: Machine) -> None:

@@ -1,0 +1,46 @@
+"""The text of status: a line that monitoring reads, and a table of the services."""
+
+from collections.abc import Iterator, Sequence
+
+from geocache_cleanup.report.layout import aligned, moment, wrap
+from geocache_cleanup.systemd.services import ServiceReport
+
+_HEAD = ("result", "last run (UTC)", "deleted", "next run (UTC)", "service")
+
+
+def status_text(summary: str, services: Sequence[ServiceReport]) -> str:
+    """Render the services, each that failed with its reason below the table."""
+    rows = [_row(report) for report in services]
+    return "\n".join([summary, *aligned([_HEAD, *rows]), *_reasons(services)])
+
+
+def _row(report: ServiceReport) -> Sequence[object]:
+    return (
+        report.result.partition(" (")[0],
+        _minute(report.last_run),
+        report.deleted,
+        _minute(report.next),
+        report.unit.removesuffix(".service"),
+    )
+
+
+def _minute(text: str | None) -> str:
+    return moment(text)[:16] if text else "-"
+
+
+def _reasons(services: Sequence[ServiceReport]) -> Iterator[str]:
+    for report in services:
+        if report.exit_status is None and not report.result.startswith(("failed", "unknown")):
+            continue
+        status = f", status {report.exit_status}" if report.exit_status is not None else ""
+        said = f": {report.reason}" if report.reason else ""
+        yield wrap(f"{report.unit} {report.result}{status}{said}", 0, 2)
+        yield wrap(f"see {_remedy(report)}", 2)
+
+
+def _remedy(report: ServiceReport) -> str:
+    if report.result == "unknown":
+        return "the journal, as root or as a member of the group systemd-journal"
+    if "start-limit" in report.result:
+        return f"systemctl reset-failed {report.unit}, then systemctl start {report.unit}"
+    return f"journalctl -x -u {report.unit} -p warning; then systemctl start {report.unit}"
