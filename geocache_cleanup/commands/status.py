@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from geocache_cleanup.invocation import Invocation
 
 _OVERDUE = "overdue"
+# So that the first line fits into 80 columns.
+_SHORT = 40
 # What a monitoring plugin says of its exit statuses.
 _WORDS = ("OK", "WARNING", "CRITICAL")
 
@@ -73,9 +75,9 @@ def _severity(report: ServiceReport) -> int:
 def _sentence(found: Sequence[ServiceReport]) -> str:
     worst = max(map(_severity, found), default=1)
     worst_of_all = [report for report in found if _severity(report) == worst]
-    if len(worst_of_all) == 1:
-        (report,) = worst_of_all
-        return f"{report.unit.removesuffix('.service')} {report.result}"
+    one = f"{worst_of_all[0].unit.removesuffix('.service')} {worst_of_all[0].result}"
+    if len(worst_of_all) == 1 and len(one) <= _SHORT:
+        return one
     of_all = f" of {len(found)}" if worst else ""
     return f"{len(worst_of_all)}{of_all} services {('ok', 'never ran', 'failed or overdue')[worst]}"
 

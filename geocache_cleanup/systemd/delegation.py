@@ -11,23 +11,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.errors import ConfigError
-from geocache_cleanup.systemd import settings_file
+from geocache_cleanup.systemd import settings_file, unit_file
 from geocache_cleanup.systemd.ask import NoAnswerError, ask
 from geocache_cleanup.systemd.service import NAME, Service
 
-# What starts, repeats and times the job, and where its output goes: this command has its own.
-_LEFT_OUT = re.compile(
-    "(?:Exec(?:Condition|Start|Stop|Reload)|Restart|Timeout|Standard|X-).*"
-    "|Type|SuccessExitStatus|NotifyAccess|RemainAfterExit|PIDFile|GuessMainPID"
-)
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # systemd.exec(5): from here on the process could not be set up.
 _FIRST_OF_SYSTEMD = 200
 _SECONDS = 10.0
 _SEE_UNITS = "see systemctl list-unit-files"
-_OPTIONS = {setting.option for setting in SETTINGS.values()}
 
 
 class Delegation:
@@ -40,10 +33,15 @@ class Delegation:
         """
         self._service = service
         self._command = command
-        self._lines = list(_section(_cat(service), "Service"))
+        self._lines = list(unit_file.section(_cat(service), "Service"))
         self._unit = f"{NAME}-{command}-{os.getpid()}.service"
         starts = [value for key, value in self._lines if key == "ExecStart"]
-        self._program, self._given = _split(starts[-1] if starts else "", service)
+        self._program, self._given = unit_file.split_start(starts[-1] if starts else "")
+        if not self._program:
+            raise ConfigError(
+                f"ExecStart= of {service.unit} does not start geocache-cleanup run",
+                f"see systemctl cat {service.unit}, or give --database-url",
+            )
 
     def problems(self) -> Sequence[str]:
         """Return what is wrong with the settings files which the command cannot look at itself."""
@@ -76,7 +74,7 @@ class Delegation:
         yield from ("systemd-run", "--quiet", "--pipe", "--wait", "--collect")
         yield f"--unit={self._unit}"
         for key, value in self._lines:
-            if not _LEFT_OUT.fullmatch(key):
+            if unit_file.is_kept(key):
                 yield f"--property={key}={self._expand(value)}"
 
     def _expand(self, text: str) -> str:
@@ -139,33 +137,3 @@ def _cat(service: Service) -> str:
 
 def _systemctl(*arguments: str) -> None:
     subprocess.run(["systemctl", *arguments], capture_output=True, check=False)  # noqa: S603, S607 - constants
-
-
-def _section(text: str, wanted: str) -> Iterator[tuple[str, str]]:
-    """Yield the assignments of one section, of all files in their order; see systemd.syntax(7)."""
-    text = re.sub(r"^\s*[#;].*\n", "", text, flags=re.MULTILINE)
-    section = ""
-    for line in text.replace("\\\n", " ").splitlines():
-        if found := re.fullmatch(r"\s*\[(.+)\]\s*", line):
-            section = found[1]
-        elif section == wanted and "=" in line:
-            key, _, value = line.partition("=")
-            yield key.strip(), value.strip()
-
-
-def _split(line: str, service: Service) -> tuple[Sequence[str], Sequence[str]]:
-    """Return the words before ``run``, and the options behind it, each with its value."""
-    words = shlex.split(line.lstrip("-@:+!|"))
-    if "run" not in words or not Path(words[words.index("run") - 1]).name.startswith(NAME):
-        raise ConfigError(
-            f"ExecStart= of {service.unit} does not start geocache-cleanup run",
-            f"see systemctl cat {service.unit}, or give --database-url",
-        )
-    program, rest = words[: words.index("run")], words[words.index("run") + 1 :]
-    options: list[str] = []
-    for word in rest:
-        if options and options[-1] in _OPTIONS:
-            options[-1] += f"={word}"
-        else:
-            options.append(word)
-    return program, options

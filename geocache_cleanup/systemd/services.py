@@ -71,7 +71,7 @@ def _report(found: Service, timer: Timer | None) -> ServiceReport:
     began, ended = (timers.moment(state.get(name, "")) for name in (_START, _END))
     told = _text(last, "timestamp")
     # A run that deleted nothing may be below the level that is logged. systemd gives seconds.
-    is_untold = began and (told is None or told[:19] < began[:19])
+    is_untold = told is None or told[:19] < (began or "")[:19]
     if state.get("Result") == "success" and ended and is_untold:
         last = done = {"event": Event.RAN.value, "timestamp": ended}
     has_run = bool(ended or (timer and timer.last))
@@ -84,7 +84,7 @@ def _report(found: Service, timer: Timer | None) -> ServiceReport:
         result=result,
         exit_status=status if has_failed else None,
         reason=_text(last, "reason") if has_failed else None,
-        last_run=max(filter(None, (ended, told)), default=None),
+        last_run=ended if is_untold and ended else told,
         last_success=_text(done, "timestamp"),
         deleted=_number(done, "deleted"),
         next=timer.next if timer else None,

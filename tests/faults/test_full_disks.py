@@ -82,10 +82,10 @@ def test_a_disk_without_inodes(
 def test_a_read_only_remount(
     fork_servers: ForkServers, small_disk: Callable[[str], Path], template: DatabaseTemplate
 ) -> None:
-    """What the kernel does to a failing disk: 74, and the run after the repair succeeds."""
+    """What the kernel does to a failing disk: 77, and the run after the repair succeeds."""
     disk = small_disk("size=8m")
     path = template.copy(disk)
-    for options, status in (("remount,ro", 74), ("remount,rw", 0)):
+    for options, status in (("remount,ro", 77), ("remount,rw", 0)):
         subprocess.run(["mount", "-o", options, disk], check=True)
         with fork_servers.one() as (fork_server, _):
             outcome = fork_server.run(*arguments(path))

@@ -212,6 +212,18 @@ def test_lines_of_a_settings_file(machine: Machine, line: str, status: int, word
         assert document(machine)["retention_days"] == 3650
 
 
+def test_a_host_that_systemd_does_not_run(machine: Machine) -> None:
+    """Nothing that changes rows or a schema falls back to the defaults where there are settings."""
+    machine.fill(stale=3, fresh=1)
+    machine.configure(retention_days=400)
+    hidden = "unshare --mount sh -c 'mount -t tmpfs tmpfs /run/systemd; geocache-cleanup {}'"
+    for command in ("run", "migrate"):
+        assert f"settings of {SERVICE}" in refused(machine, 78, hidden.format(command))
+    assert "this host has settings of a service" in machine.run(hidden.format("check"))
+    assert "--instance is for hosts" in refused(machine, 78, hidden.format("check --instance eu"))
+    assert machine.rows() == 4
+
+
 def test_signals_reach_the_command(machine: Machine) -> None:
     """Ctrl-C on a terminal, and what a shell sends; no unit stays behind."""
     machine.fill(stale=3, fresh=1)

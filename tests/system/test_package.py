@@ -14,7 +14,7 @@ from helpers.system.machine import Machine
 pytestmark = pytest.mark.system
 
 PROJECT = Path(__file__).parents[2]
-COMMANDS = {"run", "check", "history", "migrate"}
+COMMANDS = {"run", "check", "history", "status", "migrate"}
 
 
 def test_the_build_is_reproducible(debs: list[Path]) -> None:
@@ -64,10 +64,11 @@ def test_bash_completes_commands_options_and_values(installed: Machine) -> None:
         }
         try ''; try run --dr; try history --js; try migrate --s; try run --log-format ''
         try run --log-level = d
+        touch /etc/geocache-cleanup/eu.env; try check --instance ''; rm /etc/geocache-cleanup/eu.env
     """
     lines = installed.run(f"bash -euc {shlex.quote(script)}").splitlines()
     assert set(lines[0].split()) >= COMMANDS
-    assert lines[1:] == ["--dry-run", "--json", "--sql", "auto json text", "debug"]
+    assert lines[1:] == ["--dry-run", "--json", "--sql", "auto json text", "debug", "eu"]
 
 
 def test_fish_completes_commands_options_and_values(installed: Machine) -> None:

@@ -111,7 +111,11 @@ def test_tcp_needs_the_drop_in(served: Machine, engine: str) -> None:
     assert served.status(f"timeout 20 systemctl start {SERVICE}") != 0
     served.run(f"systemctl stop {SERVICE}; systemctl reset-failed {SERVICE}")
     assert "failed" in served.events()
+    # What a person types as root meets the same sandbox, and reads the same credential.
+    said = served.call("geocache-cleanup check --timeout=5")
+    assert (said.returncode, "network.conf" in said.stdout) == (69, True), said.stdout
     served.use_example("network")
+    assert "A run would delete 1 rows" in served.run("geocache-cleanup check")
     served.mark()
     served.run(f"systemctl start {SERVICE}")
     assert served.events() == ["ran"]

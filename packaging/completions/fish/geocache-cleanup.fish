@@ -1,10 +1,11 @@
 # fish completion of geocache-cleanup(8)
 
 set --local command complete --command geocache-cleanup
-set --local any "__fish_seen_subcommand_from run check history migrate"
+set --local any "__fish_seen_subcommand_from run check history status migrate"
+set --local database "__fish_seen_subcommand_from run check history migrate"
 set --local job "__fish_seen_subcommand_from run check"
 set --local table "__fish_seen_subcommand_from run check migrate"
-set --local report "__fish_seen_subcommand_from check history"
+set --local report "__fish_seen_subcommand_from check history status"
 
 $command --no-files
 $command --long-option help --description "Show help"
@@ -12,12 +13,16 @@ $command --condition "not $any" --long-option version --description "Show the ve
 $command --condition "not $any" --arguments run --description "Delete the stale rows"
 $command --condition "not $any" --arguments check --description "Show what a run would do"
 $command --condition "not $any" --arguments history --description "Show past runs"
+$command --condition "not $any" --arguments status --description "Show the services"
 $command --condition "not $any" --arguments migrate --description "Apply the migrations"
 
-$command --condition "$any" --exclusive --long-option database-url --description "SQLAlchemy URL"
+$command --condition "$any" --exclusive --long-option instance \
+    --arguments "(path change-extension '' /etc/geocache-cleanup/*.env | path basename)" \
+    --description "Act as this instance"
+$command --condition "$database" --exclusive --long-option database-url --description "SQLAlchemy URL"
 $command --condition "$table" --exclusive --long-option table --description "Table to prune"
 $command --condition "$table" --exclusive --long-option time-column --description "Its time column"
-$command --condition "$any" --exclusive --long-option timeout --description "Seconds it may take"
+$command --condition "$database" --exclusive --long-option timeout --description "Seconds it may take"
 $command --condition "$any" --exclusive --long-option log-format --arguments "auto json text" \
     --description "Format of the events"
 $command --condition "$any" --exclusive --long-option log-level \
@@ -41,5 +46,7 @@ $command --condition "__fish_seen_subcommand_from run" --long-option dry-run \
 $command --condition "$report" --long-option json --description "Print one JSON document"
 $command --condition "__fish_seen_subcommand_from migrate" --long-option sql \
     --description "Print the SQL, change nothing"
+$command --condition "__fish_seen_subcommand_from status" --exclusive --long-option max-age \
+    --description "Hours after which a service is late"
 $command --condition "__fish_seen_subcommand_from history" --exclusive --long-option limit \
     --description "Runs to show, newest first"

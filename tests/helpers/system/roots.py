@@ -70,7 +70,7 @@ def cached_root(name: str, suite: str, packages: tuple[str, ...]) -> Path:
             *('--aptopt=APT::Install-Recommends "false"', *apt_options()),
             # A mirror of a release in the making may stand still for a while.
             '--aptopt=Acquire::Check-Valid-Until "false"',
-            *(suite, str(partial), *os.environ.get("GEOCACHE_CLEANUP_TEST_MIRROR", "").split()),
+            *(suite, str(partial), *os.environ.get("GEOCACHE_TEST_MIRROR", "").split()),
         )
         partial.rename(root)
     return root

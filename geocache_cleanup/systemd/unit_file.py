@@ -1,0 +1,51 @@
+"""What a unit says, as far as a command needs it that acts as the unit."""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from geocache_cleanup.config.settings import SETTINGS
+from geocache_cleanup.systemd.service import NAME
+
+# What starts, repeats and times the job, and where its output goes: this command has its own.
+_LEFT_OUT = re.compile(
+    "(?:Exec(?:Condition|Start|Stop|Reload)|Restart|Timeout|Standard|X-).*"
+    "|Type|SuccessExitStatus|NotifyAccess|RemainAfterExit|PIDFile|GuessMainPID"
+)
+_OPTIONS = {setting.option for setting in SETTINGS.values()}
+
+
+def is_kept(key: str) -> bool:
+    """Tell whether a line of the service's holds for a command that acts as it."""
+    return not _LEFT_OUT.fullmatch(key)
+
+
+def section(text: str, wanted: str) -> Iterator[tuple[str, str]]:
+    """Yield the assignments of one section, of all files in their order; see systemd.syntax(7)."""
+    text = re.sub(r"^\s*[#;].*\n", "", text, flags=re.MULTILINE)
+    name = ""
+    for line in text.replace("\\\n", " ").splitlines():
+        if found := re.fullmatch(r"\s*\[(.+)\]\s*", line):
+            name = found[1]
+        elif name == wanted and "=" in line:
+            key, _, value = line.partition("=")
+            yield key.strip(), value.strip()
+
+
+def split_start(line: str) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the words before ``run`` in ExecStart=, and the options behind it with their values.
+
+    Nothing at all if the line starts something else.
+    """
+    words = shlex.split(line.lstrip("-@:+!|"))
+    if "run" not in words or not Path(words[words.index("run") - 1]).name.startswith(NAME):
+        return [], []
+    program, rest = words[: words.index("run")], words[words.index("run") + 1 :]
+    options: list[str] = []
+    for word in rest:
+        if options and options[-1] in _OPTIONS:
+            options[-1] += f"={word}"
+        else:
+            options.append(word)
+    return program, options
