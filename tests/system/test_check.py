@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from helpers.readme import block
 from helpers.system.machine import DATABASE, START, USER, Machine
 
 pytestmark = pytest.mark.system
@@ -15,10 +14,11 @@ TIMER = "geocache-cleanup.timer"
 
 
 def check(machine: Machine) -> dict[str, Any]:
-    """Return the document of check, by the recipe of the README, once systemd has answered it."""
+    """Return the document of check, as the service, once systemd has answered it."""
 
     def ask() -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(machine.run(block("systemd-run") + " --json"))
+        shown = machine.run("geocache-cleanup check --json 2>/dev/null")
+        document: dict[str, Any] = json.loads(shown)
         busy = "did not answer" in (document["timers"]["unknown"] or "")
         return {} if busy else document
 
@@ -77,7 +77,7 @@ def test_the_last_success_is_shown(machine: Machine) -> None:
     """Once there is a ledger, and a run has written to it."""
     machine.fill(stale=4, fresh=1)
     assert "no ledger is to be seen" in findings(check(machine))
-    machine.run(block("systemd-run").removesuffix("check") + "migrate")
+    machine.run("geocache-cleanup migrate")
     assert "no run of this table has ever succeeded" in findings(check(machine))
     machine.run(START)
     document = check(machine)
