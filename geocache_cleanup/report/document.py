@@ -84,7 +84,7 @@ class CheckDocument:
         return next((found for found in self.settings if found.option == option), None)
 
     def as_json(self) -> Mapping[str, Any]:
-        """Return what --json prints; see the section on it in the README."""
+        """Return what --json prints; see JSON in the manual page."""
         document = dataclasses.asdict(self)
         statistics = document.pop("statistics")
         if statistics is not None:

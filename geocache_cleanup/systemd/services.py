@@ -38,6 +38,7 @@ class ServiceReport:
     """
 
     unit: str
+    timer: str
     is_used: bool
     result: str
     exit_status: int | None
@@ -80,6 +81,7 @@ def _report(found: Service, timer: Timer | None) -> ServiceReport:
     status = int(state.get("ExecMainStatus") or 0) or _number(last, "exit_status")
     return ServiceReport(
         unit=found.unit,
+        timer=found.timer,
         is_used=has_failed or last is not None or (timer is not None and timer.active == "active"),
         result=result,
         exit_status=status if has_failed else None,

@@ -5,18 +5,18 @@ import re
 import pytest
 
 from helpers import commands
-from helpers.readme import README
+from helpers.documents import MANUAL
 
 COMMANDS = ("run", "check", "history", "status", "migrate")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_options_of_the_commands(command: str) -> None:
-    """Every option that a command's help shows is in the README."""
+    """Every option that a command's help shows is in the manual."""
     shown = commands.execute(command, "--help").stdout
     options = set(re.findall(r"--[a-z][a-z-]+", shown))
     assert {"--help", "--log-format"} <= options
-    assert {option for option in options if option not in README} <= {"--help"}
+    assert {option for option in options if option not in MANUAL} <= {"--help"}
 
 
 def test_help_of_the_whole() -> None:

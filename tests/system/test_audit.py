@@ -1,8 +1,6 @@
 """The audit log in the journal."""
 
 import json
-import re
-from pathlib import Path
 
 import pytest
 
@@ -123,33 +121,3 @@ def test_two_hundred_runs_leave_two_hundred_audit_lines(machine: Machine) -> Non
     entries = machine.journal(f"--unit={SERVICE}", OURS, ran)
     assert len(entries) == 200
     assert len({entry["GEOCACHE_CLEANUP_RUN_ID"] for entry in entries}) == 200
-
-
-def examples() -> list[str]:
-    """Return the examples of the manual page as they are typed."""
-    page = (Path(__file__).parents[2] / "packaging" / "geocache-cleanup.8").read_text()
-    blocks = re.findall(r"^\.nf\n(.*?)^\.fi", page, flags=re.MULTILINE | re.DOTALL)
-    return [block.replace("\\-", "-").replace("\\e", "\\") for block in blocks]
-
-
-def test_the_recipe_of_the_manual_lists_the_runs(machine: Machine) -> None:
-    """Journalctl and jq, as printed: each run that deleted something, with the number."""
-    (recipe,) = [example for example in examples() if "jq" in example]
-    machine.fill(stale=3, fresh=1)
-    machine.run(f"{START}; {START}; journalctl --sync")
-    moment, deleted = machine.run(f"{recipe.strip()} | tail -n 1").split()
-    assert deleted == "3"
-    assert moment.endswith("Z")
-
-
-def test_the_manual_makes_an_instance(machine: Machine) -> None:
-    """A second database, by the commands of the manual, settings typed in."""
-    (recipe,) = [example for example in examples() if "eu.env" in example]
-    database = "/var/lib/geocache-cleanup/eu/geo_cache.db"
-    machine.run(f"echo GEOCACHE_CLEANUP_DATABASE_URL=sqlite:///{database} | {recipe}")
-    assert machine.show("geocache-cleanup@eu.timer", "ActiveState") == "active"
-    machine.run("install -d -o geocache-cleanup /var/lib/geocache-cleanup/eu")
-    machine.fill(stale=1, fresh=1, database=database)
-    machine.run("systemctl start geocache-cleanup@eu.service")
-    assert machine.rows(database) == 1
-    machine.run("systemctl disable --now geocache-cleanup@eu.timer")

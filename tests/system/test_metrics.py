@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.documents import block
 from helpers.host import CACHE, PROJECT, cache_lock, call
 from helpers.processes import wait_until
-from helpers.readme import block
 from helpers.servers.daemon import free_port
 from helpers.system.machine import DATABASE, START, Machine
 
@@ -65,7 +65,7 @@ def test_the_alert_rules(programs: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def reporting(machine: Machine) -> Iterator[Machine]:
-    """Return a machine set up as the README says, with the node exporter's directory."""
+    """Return a machine set up as OPERATING says, with the node exporter's directory."""
     machine.run(f"mkdir -p {DIRECTORY}")
     recipe = block("dpkg-statoverride").splitlines()
     machine.run("\n".join(recipe))

@@ -1,13 +1,14 @@
-"""The man page's section FAULTS: every row is backed by a test, named here."""
+"""The table of faults in OPERATING: every row is backed by a test, named here."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from helpers.documents import table
+
 _HERE = Path(__file__).parent
-_MAN = (_HERE.parents[1] / "packaging" / "geocache-cleanup.8").read_text()
-# From the fault, as the man page names it, to the exit statuses and the test.
+# From the fault, as the table names it, to the exit statuses and the test.
 BACKED_BY = {
     "kill -9 of the run": ("by signal", "test_kill.py::test_kill_at_any_moment"),
     "kill -9 between two writes to the disk": (
@@ -28,7 +29,7 @@ BACKED_BY = {
     ),
     "Reading, writing or syncing fails": ("74", "test_failing_io.py::test_each_call_fails"),
     "The quota is used up": ("74", "test_quota.py::test_the_quota_is_used_up"),
-    "The file system is read-only": ("74", "test_full_disks.py::test_a_read_only_remount"),
+    "The file system is read-only": ("77", "test_full_disks.py::test_a_read_only_remount"),
     "The file is replaced or deleted during a run": (
         "0, 66, 74 or 75",
         "test_damaged_files.py::test_the_file_is_replaced_or_deleted_under_way",
@@ -68,18 +69,13 @@ BACKED_BY = {
 }
 
 
-def rows() -> dict[str, str]:
-    """Return the man page's faults, each with the line of its exit status."""
-    section = _MAN.partition(".SH FAULTS\n")[2].partition(".SH ")[0].replace("\\-", "-")
-    return dict(re.findall(r"^\.TP\n\.B (.+)\n(.+)$", section, re.MULTILINE))
-
-
 def test_every_row_names_its_test() -> None:
     """No row without a test, no test of a row that is gone, and the same exit status in both."""
-    assert list(rows()) == list(BACKED_BY)
-    for fault, line in rows().items():
-        assert line.partition(";")[0] == BACKED_BY[fault][0], fault
-        assert re.search("; (not )?retried( if [^.]*)?\\.$", line), line
+    rows = table("| fault | exit status | retried |")
+    assert [row[0] for row in rows] == list(BACKED_BY)
+    for fault, status, retried, _ in rows:
+        assert status == BACKED_BY[fault][0], fault
+        assert re.fullmatch("yes|no|if [0-9]+( or [0-9]+)?", retried), fault
 
 
 @pytest.mark.parametrize(
