@@ -94,7 +94,7 @@ def _outcome(partial: Result | None) -> str:
         return "nothing was deleted"
     return (
         f"{partial.deleted} rows were deleted in {partial.batches} batches, "
-        f"{partial.remaining} remain"
+        f"{'more' if partial.remaining is None else partial.remaining} remain"
     )
 
 

@@ -1,26 +1,39 @@
-"""The stale rows that are still to be deleted in batches."""
+"""The stale rows that are still to be deleted in batches, found a share at a time."""
 
 import abc
+import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import Delete
 
 # Sorting one bucket takes little time and memory, however many there are.
 _BUCKETS = 256
+# Rows of one share: eight bytes each. With fewer, a large table's pages are written more often.
+_MOST_KEYS = 4_000_000
+# Rows that are only counted beforehand.
+MOST_COUNTED = 1_000_000
 
 
 class Backlog(abc.ABC):
     """Stale rows as they were found; one that is refreshed meanwhile is left alone."""
 
+    # What was met so far and could not be read.
     unreadable = 0
+    # Whether all stale rows are found; before the first search none is.
+    is_complete = False
 
     @property
     @abc.abstractmethod
     def remaining(self) -> int:
-        """Rows that no batch has been asked to delete yet."""
+        """Rows that are found, and that no batch has been asked to delete yet."""
+
+    @abc.abstractmethod
+    def search(self, seconds: float) -> None:
+        """Find the next share of the rows, once none remains, for about so many seconds."""
 
     @abc.abstractmethod
     def delete(self, connection: Connection, rows: int) -> int:
@@ -56,20 +69,48 @@ class SortedKeys:
         return taken
 
 
+@dataclass
+class Slice:
+    """What one transaction has found: keys of stale rows, and how many values it could not read."""
+
+    keys: "array[int]" = field(default_factory=lambda: array("q"))
+    unreadable: int = 0
+
+
 class KeyedBacklog(Backlog):
     """Rows known by numbers that tell where they lie: neighbours are deleted together."""
 
     def __init__(
-        self, keys: SortedKeys, unreadable: int, delete: Callable[[Sequence[int]], Delete]
+        self,
+        span: tuple[int, int],
+        slices: Iterator[Slice],
+        delete: Callable[[Sequence[int]], Delete],
+        most: int = _MOST_KEYS,
     ) -> None:
-        """Take the keys, and what makes the statement that deletes the stale ones of some."""
-        self._keys = keys
-        self.unreadable = unreadable
+        """Take what finds the keys, mostly within a span, and makes the statement for some.
+
+        A share has ``most`` keys and one slice more at most.
+        """
+        self._span = span
+        self._most = most
+        self._slices = slices
         self._delete = delete
+        self._keys = SortedKeys(*span)
 
     @property
     def remaining(self) -> int:
         return len(self._keys)
+
+    def search(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        self._keys = SortedKeys(*self._span)
+        for found in self._slices:
+            for key in found.keys:
+                self._keys.add(key)
+            self.unreadable += found.unreadable
+            if len(self._keys) >= self._most or time.monotonic() >= end:
+                return
+        self.is_complete = True
 
     def delete(self, connection: Connection, rows: int) -> int:
         keys = self._keys.take(rows)
@@ -79,15 +120,27 @@ class KeyedBacklog(Backlog):
 class CountedBacklog(Backlog):
     """Rows of which only the number is known: each batch finds its own."""
 
-    def __init__(self, count: int, unreadable: int, delete: Callable[[int], Delete]) -> None:
-        """Take the count, and what makes the statement that deletes some stale rows."""
-        self._remaining = count
-        self.unreadable = unreadable
+    def __init__(
+        self,
+        count: Callable[[int], int],
+        count_unreadable: Callable[[], int],
+        delete: Callable[[int], Delete],
+    ) -> None:
+        """Take what counts, the stale rows up to a number, and makes the statement for some."""
+        self._count = count
+        self._count_unreadable = count_unreadable
         self._delete = delete
+        self._remaining = 0
 
     @property
     def remaining(self) -> int:
         return self._remaining
+
+    def search(self, seconds: float) -> None:  # noqa: ARG002 - the number is bounded
+        self._remaining = self._count(MOST_COUNTED)
+        self.is_complete = self._remaining < MOST_COUNTED
+        if self.is_complete:
+            self.unreadable = self._count_unreadable()
 
     def delete(self, connection: Connection, rows: int) -> int:
         deleted = int(connection.execute(self._delete(rows)).rowcount)

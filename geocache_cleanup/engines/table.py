@@ -4,7 +4,7 @@ import abc
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -67,7 +67,10 @@ class Table(abc.ABC):
 
     @abc.abstractmethod
     def backlog(self, conditions: Sequence[StaleCondition], seconds: float) -> "Backlog":
-        """Find the stale rows, in transactions of no more than ``seconds`` where others wait."""
+        """Return what finds the stale rows.
+
+        Where others wait for it, in transactions of no more than ``seconds``.
+        """
 
     @abc.abstractmethod
     def stored_times(self) -> Iterable[tuple[Stored, int]]:
@@ -108,12 +111,13 @@ class Table(abc.ABC):
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""
         self.connection.execute(sa.delete(self.clause).where(sa.false()))
 
-    def count(self, condition: Condition | None = None) -> int:
-        """Count the rows of a condition, or all of them."""
-        statement = sa.select(sa.func.count()).select_from(self.clause)
+    def count(self, condition: Condition | None = None, most: int | None = None) -> int:
+        """Count the rows of a condition, or all of them; stop at ``most``."""
+        rows: Any = sa.select(sa.literal_column("1")).select_from(self.clause)
         if condition is not None:
-            statement = statement.where(condition)
-        return int(self.connection.execute(statement).scalar_one())
+            rows = rows.where(condition)
+        counted = sa.select(sa.func.count()).select_from(rows.limit(most).subquery())
+        return int(self.connection.execute(counted).scalar_one())
 
     def count_unreadable(self, conditions: Sequence[StaleCondition]) -> int:
         """Count the values that the conditions meet and cannot read."""

@@ -22,6 +22,8 @@ from geocache_cleanup.result import Result
 LEAST_SEARCH_SECONDS = 0.02
 # Searches in a row of which nothing could be deleted: a table may be rewritten after one.
 _MOST_FRUITLESS = 2
+# Of the first search, so that something is deleted soon; each next one may take twice as long.
+_FIRST_SEARCH_SECONDS = 2.0
 
 
 def run(engine: Engine, job: Job, deadline: Deadline, progress: Progress = SILENT) -> Result:
@@ -65,6 +67,8 @@ class BatchRun:
         self._entry: int | None = None
         self._pages: int | None = None
         self._remaining = 0
+        # Else there are more than those that remain.
+        self._is_all_found = False
         self.result = Result()
 
     def run(self, connection: Connection) -> None:
@@ -89,11 +93,26 @@ class BatchRun:
             return table.count(any_stale(conditions))
 
     def _pass(self, table: Table) -> tuple[int, int]:
-        """Delete what one search finds; return how many rows that were, and how many went."""
-        backlog = self._search(table)
-        total = self._remaining = backlog.remaining
+        """Delete what is found; return how many rows that were, and how many of them went."""
+        backlog, found = self._begin(table), 0
         before = self._stale_deleted
-        while self._remaining or not self.result.batches:
+        seconds = _FIRST_SEARCH_SECONDS
+        while not backlog.is_complete:
+            self._deadline.check()
+            gone = self._stale_deleted
+            backlog.search(min(seconds, self._deadline.remaining / 4))
+            seconds *= 2
+            self._is_all_found = backlog.is_complete
+            found += backlog.remaining
+            if self._delete_found(table, backlog, found) and self._stale_deleted == gone:
+                break  # others change or keep them all: another search would find the same
+        return found, self._stale_deleted - before
+
+    def _delete_found(self, table: Table, backlog: Backlog, total: int) -> bool:
+        """Delete the rows of one search, ``total`` being those of all; tell whether it had any."""
+        has_found = bool(backlog.remaining)
+        self._remaining = backlog.remaining
+        while self._remaining or self._is_untold(backlog):
             self._deadline.check()
             self._batch(table, backlog)
             self._progress.advance(total - self._remaining, total)
@@ -101,12 +120,18 @@ class BatchRun:
             self._engine.after_batch(table.connection)
             if self._remaining:
                 time.sleep(self._sizer.pause(time.monotonic() - began))
-        return total, self._stale_deleted - before
+        return has_found
+
+    def _is_untold(self, backlog: Backlog) -> bool:
+        """Tell whether the ledger lacks the run, or what the last search could not read."""
+        told = self.result
+        return backlog.is_complete and not (told.batches and told.unreadable == backlog.unreadable)
 
     def tell(self, error: Exception) -> None:
         """Say in the error, be it a bug, what is done already."""
+        remaining = self._remaining if self._is_all_found else None
         vars(error)["partial"] = dataclasses.replace(
-            self.result, remaining=self._remaining, atomic=True, freed_pages=None
+            self.result, remaining=remaining, atomic=True, freed_pages=None
         )
         if isinstance(error, DeadlineError) and self.result.batches:
             error.hint = "run it again and it goes on, as systemd does; or raise --timeout"
@@ -129,7 +154,7 @@ class BatchRun:
         with self._engine.transaction(table.connection, write=False):
             return table.stale_conditions(job.cutoff, job.now, job.time_zone)
 
-    def _search(self, table: Table) -> Backlog:
+    def _begin(self, table: Table) -> Backlog:
         job = self._job
         seconds = max(job.batch_seconds, LEAST_SEARCH_SECONDS)
         backlog = table.backlog(self._conditions(table), seconds)
@@ -137,8 +162,11 @@ class BatchRun:
             if self._rows_guarded is None:
                 with self._engine.transaction(table.connection, write=False):
                     self._rows_guarded = table.count()
-            whole = self.result.deleted + backlog.remaining
-            check_share(whole, self._rows_guarded, job.max_delete_percent)
+            check_share(
+                self.result.deleted + self._count_stale(table),
+                self._rows_guarded,
+                job.max_delete_percent,
+            )
         return backlog
 
     def _batch(self, table: Table, backlog: Backlog) -> None:

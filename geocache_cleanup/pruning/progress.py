@@ -54,6 +54,7 @@ class ShownProgress(Progress):
                 length=total, label="Deleting", show_pos=True, file=self._stream
             )
             self._bar = self._open.enter_context(bar)
+        self._bar.length = total
         self._bar.update(max(0, done - self._shown))
         self._shown = max(done, self._shown)
 

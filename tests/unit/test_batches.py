@@ -1,6 +1,8 @@
 """What batches are made of: keys in order, and sizes that follow what was measured."""
 
-from geocache_cleanup.engines.backlog import SortedKeys
+from array import array
+
+from geocache_cleanup.engines.backlog import KeyedBacklog, Slice, SortedKeys
 from geocache_cleanup.pruning.batch_sizer import BatchSizer
 
 
@@ -25,3 +27,22 @@ def test_the_pace_follows_what_was_measured() -> None:
     assert 0 < sizer.rows(60) < first / 2
     assert sizer.rows(0.01) < sizer.rows(60)
     assert sizer.pause(0) > sizer.pause(1) > 0
+
+
+def test_a_backlog_is_found_in_shares() -> None:
+    """Each of so many keys and a slice at most; then it is complete."""
+    slices = (Slice(array("q", [n + 2, n, n + 1]), unreadable=1) for n in (6, 0, 3))
+    backlog = KeyedBacklog((0, 9), slices, lambda keys: keys, most=4)  # type: ignore[arg-type,return-value]  # no statement is executed
+    assert not backlog.is_complete
+    backlog.search(60.0)
+    assert (backlog.remaining, backlog.unreadable, backlog.is_complete) == (6, 2, False)
+    backlog.search(60.0)
+    assert (backlog.remaining, backlog.unreadable, backlog.is_complete) == (3, 3, True)
+
+
+def test_the_time_of_a_search_is_bounded() -> None:
+    """What it has found then is deleted first."""
+    slices = (Slice(array("q", [n])) for n in range(100))
+    backlog = KeyedBacklog((0, 99), slices, lambda keys: keys)  # type: ignore[arg-type,return-value]  # no statement is executed
+    backlog.search(0.0)
+    assert (backlog.remaining, backlog.is_complete) == (1, False)

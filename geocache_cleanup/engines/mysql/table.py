@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -45,12 +45,16 @@ class MySQLTable(ServerTable):
             parts += [StaleCondition(None, part.unreadable), StaleCondition(part.stale)]
         return [part for part in parts if not (part.stale is None and part.unreadable is None)]
 
-    def stale_rows(self, stale: Condition, unreadable: int) -> Backlog:
+    def stale_rows(self, stale: Condition, count_unreadable: Callable[[], int]) -> Backlog:
+        def count(most: int) -> int:
+            with self.engine.transaction(self.connection, write=False):
+                return self.count(stale, most)
+
         def some(rows: int) -> Delete:
             # SQLAlchemy has a limit for DELETE only since 2.0.37.
             return sa.delete(self.clause).where(stale, sa.text(f"TRUE LIMIT {rows}"))
 
-        return CountedBacklog(self.count(stale), unreadable, some)
+        return CountedBacklog(count, count_unreadable, some)
 
     def may_cascade(self) -> bool:
         return guards.may_cascade(self)

@@ -79,6 +79,14 @@ DELETED = sa.text(
     SELECT coalesce(sum(pg_stat_get_xact_tuples_deleted(number)), 0)::bigint FROM parts
     """
 )
+# At most so many of one part; pg_relation_size() knows of no parts.
+PAGES = sa.text(
+    f"""
+    {_PARTS}
+    SELECT coalesce(sum(pg_relation_size(number)), 0)::bigint
+           / current_setting('block_size')::bigint FROM parts
+    """
+)
 MAY_VACUUM = sa.text(
     """
     SELECT CASE WHEN pg_has_role(c.relowner, 'USAGE') THEN true

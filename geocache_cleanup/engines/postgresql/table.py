@@ -1,13 +1,16 @@
 """A PostgreSQL table: its lock, its rows by place, its stored times."""
 
-from collections.abc import Iterator, Sequence
+import contextlib
+import itertools
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql.expression import Delete
 
-from geocache_cleanup.engines.backlog import Backlog, KeyedBacklog, SortedKeys
+from geocache_cleanup.engines.backlog import Backlog, KeyedBacklog, Slice
 from geocache_cleanup.engines.postgresql import catalog
 from geocache_cleanup.engines.postgresql.index import IndexBuilder
 from geocache_cleanup.engines.server.kinds import NUMBERS, Column, Kind
@@ -17,6 +20,8 @@ from geocache_cleanup.errors import PermissionRefusedError
 
 # The first half of the advisory lock's key; the second is the table's own number.
 _LOCK_CLASS = 0x67656F63
+# Of one search, so that the first rows go soon: it starts anew, past what the last one found.
+_MOST_PLACES = 1_000_000
 _WRITTEN = {
     Kind.MOMENT: 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"',
     Kind.LOCAL: "YYYY-MM-DD HH24:MI:SS.US",
@@ -35,20 +40,39 @@ class PostgreSQLTable(ServerTable):
             self.execute(f"SELECT pg_try_advisory_xact_lock({_LOCK_CLASS}, {key})").scalar_one()
         )
 
-    def stale_rows(self, stale: Condition, unreadable: int) -> Backlog:
+    def stale_rows(self, stale: Condition, count_unreadable: Callable[[], int]) -> Backlog:
         """Return the backlog by place, so that a batch touches few pages."""
-        keys = SortedKeys()
-        for place in self._places(stale):
-            keys.add(place)
-        return KeyedBacklog(keys, unreadable, lambda some: self._delete_places(stale, some))
+        with self.engine.transaction(self.connection, write=False):
+            pages = self.connection.execute(catalog.PAGES, {"table": self.quoted}).scalar_one()
+            # What a trigger keeps would be found again: then there is but one search.
+            most = sys.maxsize if self.may_cascade() else _MOST_PLACES
+        span = (0, (int(pages) + 1) << 16)
+        slices = self._slices(stale, count_unreadable, most)
+        return KeyedBacklog(span, slices, lambda some: self._delete_places(stale, some), most)
+
+    def _slices(
+        self, condition: Condition, count_unreadable: Callable[[], int], most: int
+    ) -> Iterator[Slice]:
+        """Yield the places of rows; each time those before are deleted and not found again."""
+        is_over = False
+        while not is_over:
+            found = Slice()
+            with self.engine.transaction(self.connection, write=False):
+                for place in itertools.islice(self._places(condition), most):
+                    found.keys.append(place)
+            is_over = len(found.keys) < most
+            if is_over:
+                found.unreadable = count_unreadable()
+            yield found
 
     def _places(self, condition: Condition) -> Iterator[int]:
         """Yield where each row lies: its page's number, and its own in the page."""
         statement: Any = sa.select(sa.literal_column("ctid::text")).select_from(self.clause)
         statement = statement.where(condition).execution_options(stream_results=True)
-        for (text,) in self.connection.execute(statement):
-            page, _, number = text[1:-1].partition(",")
-            yield int(page) << 16 | int(number)
+        with contextlib.closing(self.connection.execute(statement)) as places:
+            for (text,) in places:
+                page, _, number = text[1:-1].partition(",")
+                yield int(page) << 16 | int(number)
 
     def _delete_places(self, condition: Condition, places: Sequence[int]) -> Delete:
         """Return the statement that deletes the rows of a condition in some places.

@@ -2,7 +2,7 @@
 
 import abc
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +50,11 @@ class ServerTable(Table):
         conditions: Sequence[StaleCondition],
         seconds: float,  # noqa: ARG002 - reading locks nobody out
     ) -> Backlog:
-        with self.engine.transaction(self.connection, write=False):
-            unreadable = self.count_unreadable(conditions)
-            return self.stale_rows(any_stale(conditions), unreadable)
+        def count_unreadable() -> int:
+            with self.engine.transaction(self.connection, write=False):
+                return self.count_unreadable(conditions)
+
+        return self.stale_rows(any_stale(conditions), count_unreadable)
 
     def stored_times(self) -> Iterator[tuple[Stored, int]]:
         statement = sa.select(self.shown_time(), sa.func.count()).group_by(sa.literal_column("1"))
@@ -69,8 +71,11 @@ class ServerTable(Table):
         """Take the table's advisory lock if it is free."""
 
     @abc.abstractmethod
-    def stale_rows(self, stale: Condition, unreadable: int) -> Backlog:
-        """Return the backlog of the rows of a condition."""
+    def stale_rows(self, stale: Condition, count_unreadable: Callable[[], int]) -> Backlog:
+        """Return the backlog of the rows of a condition.
+
+        What cannot be read is counted last, when most of the stale rows are out of the way.
+        """
 
     @abc.abstractmethod
     def shown_time(self) -> Column:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import Delete
 
-from geocache_cleanup.engines.backlog import Backlog, KeyedBacklog, SortedKeys
+from geocache_cleanup.engines.backlog import MOST_COUNTED, Backlog, KeyedBacklog, Slice
 from geocache_cleanup.engines.sqlite.driver import Column, encoding_of, qualified
 from geocache_cleanup.engines.table import Condition, StaleCondition, any_stale
 
@@ -29,18 +29,15 @@ def find_stale(
     """
     condition = any_stale(conditions)
     if table.rowid is None:
-        with _transaction(table):
-            return _UnnumberedBacklog(table, conditions, condition)
+        return _UnnumberedBacklog(table, conditions, condition)
     with _transaction(table):
         ends: Any = sa.select(sa.func.min(table.rowid), sa.func.max(table.rowid))
         low, high = table.connection.execute(ends.select_from(table.clause)).one()
-    keys, unreadable = SortedKeys(low or 0, high or 0), 0
-    for part in conditions:
-        for rowid, verdict in _read(table, _Reading(table, part), seconds):
-            if verdict == _STALE:
-                keys.add(rowid)
-            unreadable += verdict == _UNREADABLE
-    return KeyedBacklog(keys, unreadable, lambda rows: _delete_keys(table, condition, rows))
+    slices = (
+        found for part in conditions for found in _slices(table, _Reading(table, part), seconds)
+    )
+    span = (low or 0, high or 0)
+    return KeyedBacklog(span, slices, lambda rows: _delete_keys(table, condition, rows))
 
 
 def _transaction(table: "SQLiteTable") -> contextlib.AbstractContextManager[None]:
@@ -57,24 +54,36 @@ class _UnnumberedBacklog(Backlog):
         condition: Condition,
     ) -> None:
         self._table = table
+        self._conditions = conditions
         self._condition = condition
-        self._remaining = table.count(condition)
+        self._remaining = 0
         # Rows that a trigger keeps: the next batch begins after as many.
         self._kept = 0
-        self.unreadable = table.count_unreadable(conditions)
 
     @property
     def remaining(self) -> int:
         return self._remaining
+
+    def search(self, seconds: float) -> None:  # noqa: ARG002 - the number is bounded
+        with _transaction(self._table):
+            self._count()
+            if self.is_complete:
+                self.unreadable = self._table.count_unreadable(self._conditions)
+
+    def _count(self) -> None:
+        most = self._kept + MOST_COUNTED
+        stale = self._table.count(self._condition, most)
+        self._kept = min(stale, self._kept)
+        self._remaining = stale - self._kept
+        self.is_complete = stale < most
 
     def delete(self, connection: Connection, rows: int) -> int:
         statement = _delete_some(self._table, self._condition, rows, self._kept)
         deleted = int(connection.execute(statement).rowcount)
         self._remaining = max(0, self._remaining - deleted)
         if deleted < rows:
-            stale = self._table.count(self._condition)
-            self._kept = min(stale, self._kept + rows - deleted)
-            self._remaining = stale - self._kept
+            self._kept += rows - deleted
+            self._count()
         return deleted
 
 
@@ -125,21 +134,22 @@ class _Reading:
             self._rowid, verdict, value if self._bounds else sa.null()
         ).select_from(table.clause)
 
-    def after(self, last: tuple[int, object] | None) -> "sa.sql.expression.Select[Any]":
-        """Return the statement that goes on after a rowid and its value, in the order of both."""
+    def after(self, last: tuple[int, object] | None) -> Sequence["sa.sql.expression.Select[Any]"]:
+        """Return the statements that go on after a rowid and its value, in the order of both."""
         if self._bounds is None:
             statement = self._select.order_by(self._rowid)
-            return statement if last is None else statement.where(self._rowid > last[0])
-        statement = self._select.order_by(self._column, self._rowid)
+            return [statement if last is None else statement.where(self._rowid > last[0])]
+        ordered = self._select.order_by(self._column, self._rowid)
+        statement = ordered
         if self._bounds.high is not None:
             statement = statement.where(self._column < self._bounds.high)
         if last is None:
             low = self._bounds.low
-            return statement if low is None else statement.where(self._column >= low)
+            return [statement if low is None else statement.where(self._column >= low)]
         value = sa.literal(last[1])
-        return statement.where(
-            self._column >= value, sa.or_(self._column > value, self._rowid > last[0])
-        )
+        # One statement for both would read all the equal values from their first on.
+        equal = ordered.where(self._column == value, self._rowid > last[0])
+        return [equal, statement.where(self._column > value)]
 
     def given_back(self, value: object, encoding: str) -> object:
         """Return a value that was read as a parameter; raise UnicodeError if it can be none."""
@@ -147,21 +157,34 @@ class _Reading:
         return value.decode(encoding) if is_text and isinstance(value, bytes) else value
 
 
-def _read(table: "SQLiteTable", reading: _Reading, seconds: float) -> Iterator[tuple[int, int]]:
+def _slices(table: "SQLiteTable", reading: _Reading, seconds: float) -> Iterator[Slice]:
+    """Yield what is found, in transactions that are over when it is told."""
     with _transaction(table):
         encoding = encoding_of(table.connection)
     last: tuple[int, object] | None = None
     is_over = False
     while not is_over:
-        end = time.monotonic() + seconds
+        found = Slice()
         with _transaction(table):
-            # The driver's cursor: a row of SQLAlchemy's takes longer than all the rest.
-            cursor: Any = table.connection.execute(reading.after(last)).cursor
+            end = time.monotonic() + seconds
+            rows = (row for each in reading.after(last) for row in _rows(table, each))
             is_over = True
-            for rowid, verdict, value in cursor:
-                yield rowid, verdict
+            for rowid, verdict, value in rows:
+                if verdict == _STALE:
+                    found.keys.append(rowid)
+                found.unreadable += verdict == _UNREADABLE
                 if time.monotonic() >= end:
                     with contextlib.suppress(UnicodeError):
                         last, is_over = (rowid, reading.given_back(value, encoding)), False
                         break
-            cursor.close()
+            rows.close()
+        yield found
+
+
+def _rows(
+    table: "SQLiteTable", statement: "sa.sql.expression.Select[Any]"
+) -> Iterator[tuple[int, int, object]]:
+    # The driver's cursor: a row of SQLAlchemy's takes longer than all the rest.
+    cursor: Any = table.connection.execute(statement).cursor
+    with contextlib.closing(cursor):
+        yield from cursor
