@@ -15,6 +15,8 @@ from geocache_cleanup.times import instants
 
 # What systemd allows a credential, in bytes.
 _LARGEST = 1 << 20
+# SetCredential= of the units, a fallback: newer systemd logs each start without any credential.
+_NOT_SET = "not-set"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def _find(
         return RawSetting(environment[setting.variable], "environment")
     if setting.name == "database_url" and credentials_directory:
         found = _read_credential(Path(credentials_directory, CREDENTIAL))
-        if found is not None:
+        if found not in (None, _NOT_SET):
             return RawSetting(found, "credential")
     return RawSetting(setting.default, "default")
 

@@ -108,19 +108,23 @@ def test_a_disabled_timer_survives_an_upgrade(fresh: Machine) -> None:
 
 
 def test_removing_ends_runs_and_timers_and_keeps_the_data(fresh: Machine) -> None:
-    """Those of instances as well; the run that is stopped rolls back."""
+    """Those of instances as well; the run that is stopped rolls back, and no failure is left."""
     database = "/var/lib/geocache-cleanup/eu/cache.db"
     settings = f"GEOCACHE_CLEANUP_DATABASE_URL=sqlite:///{database}\n"
     fresh.write("/etc/geocache-cleanup/eu.env", settings, 0o600)
     fresh.run("systemctl enable --now geocache-cleanup@eu.timer")
     fresh.run("install -d -o geocache-cleanup -g geocache-cleanup /var/lib/geocache-cleanup/eu")
     fresh.fill(2, 1, database)
+    fresh.write("/etc/geocache-cleanup/us.env", "GEOCACHE_CLEANUP_TIMEOUT=soon\n", 0o600)
+    assert fresh.status("systemctl start geocache-cleanup@us.service") == 1
     with fresh.locked(database):
         fresh.mark()
         fresh.begin("geocache-cleanup@eu.service")
         fresh.run("apt-get remove --yes geocache-cleanup")
     active = "systemctl list-units --state=active,activating,failed --no-legend"
     assert fresh.run(f"{active} 'geocache*.service' 'geocache*.timer'") == ""
+    assert fresh.run("systemctl is-system-running") == "running\n"
+    assert fresh.run("find /run/systemd/generator* -name '*geocache*'") == ""
     assert fresh.rows(database) == 3
     assert fresh.status("test -e /etc/default/geocache-cleanup") == 0
     assert fresh.status("command -v geocache-cleanup") != 0
@@ -140,6 +144,8 @@ def test_purging_leaves_no_trace(fresh: Machine) -> None:
     """Timer stamps, links of instances and secrets included; only the user stays."""
     fresh.write("/etc/credstore/geocache-cleanup.database-url", "sqlite:////x.db\n", 0o600)
     fresh.write("/etc/credstore/geocache-cleanup.eu.database-url", "sqlite:////x.db\n", 0o600)
+    for name in ("geocache-cleanup", "geocache-cleanup@eu"):
+        fresh.write(f"/etc/credstore/{name}.ping-url", "http://ping.example/\n", 0o600)
     fresh.run("systemctl enable --now geocache-cleanup@eu.timer")
     assert "stamp-geocache-cleanup.timer" in fresh.run(TRACES)
     fresh.run("apt-get purge --yes geocache-cleanup")

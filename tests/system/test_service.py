@@ -182,13 +182,67 @@ def test_starting_by_hand_is_never_refused(machine: Machine, stale: int) -> None
     assert machine.events() == ["ran"] * 10
 
 
-def test_five_failing_starts_are_not_refused(machine: Machine) -> None:
-    """Somebody who tries settings gets the program's own error each time."""
-    machine.configure(retention_days="soon")
-    for _ in range(5):
+MISSING = "/opt/missing"
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "repair"),
+    [
+        (2, f"echo GEOCACHE_CLEANUP_RETENTION_DAYS=soon >{SETTINGS}", f": >{SETTINGS}"),
+        (66, ABSENT, f": >{SETTINGS}"),
+        (217, "echo User=ghost", "useradd --system ghost"),
+        (226, f"echo ReadWritePaths={MISSING}", f"mkdir {MISSING}"),
+    ],
+)
+def test_twenty_failing_starts_are_not_refused(
+    machine: Machine, status: int, cause: str, repair: str
+) -> None:
+    """Each is what it was before, with an alert; and as soon as it is repaired, it works."""
+    fail_fast(machine)
+    machine.drop_in(f"[Service]\n{machine.run(cause)}", name="cause")
+    for _ in range(20):
         assert machine.status(START) == 1
-    assert machine.events() == ["failed"] * 5
-    assert machine.show(SERVICE, "Result") == "exit-code"
+        assert machine.show(SERVICE, "ActiveState") == "failed"
+        assert machine.show(SERVICE, "Result") == "exit-code"
+        assert machine.show(SERVICE, "ExecMainStatus") == str(status)
+    assert SERVICE in machine.run("systemctl --failed --no-legend")
+    machine.until(lambda: len(machine.journal(ALERT)) == 20)
+    assert all(f"exit-code {status}" in alert["MESSAGE"] for alert in machine.journal(ALERT))
+    machine.run(repair)
+    try:
+        machine.run(START)
+        assert machine.show(SERVICE, "Result") == "success"
+    finally:
+        machine.run(f"rm -rf {MISSING}; ! getent passwd ghost >/dev/null || userdel ghost")
+
+
+def test_failures_of_both_kinds(machine: Machine) -> None:
+    """After retries in vain a start is refused; a permanent failure between starts anew."""
+    program = "[Service]\nRestartSec=100ms\nExecStart=\nExecStart=/bin/sh /opt/exit.sh\n"
+    machine.drop_in(program)
+    machine.write("/opt/exit.sh", "echo attempt\nexit 78\n")
+    assert machine.status(START) == 1
+    machine.write("/opt/exit.sh", "echo attempt\nexit 75\n")
+    assert machine.status(START) == 1
+    assert machine.finished() == "failed"
+    for _ in range(2):
+        assert machine.status(START) == 1
+        assert machine.finished() == "failed"
+    lines = machine.journal(f"--unit={SERVICE}", "--identifier=geocache-cleanup")
+    assert [line["MESSAGE"] for line in lines] == ["attempt"] * 7
+    machine.write("/opt/exit.sh", "exit 0\n")
+    assert machine.status(START) == 1
+    machine.run(f"systemctl reset-failed {SERVICE}; {START}")
+
+
+def test_the_journal_says_nothing_but_what_matters(machine: Machine) -> None:
+    """A reload and a run: no unknown key, no absent credential, none of the unit before it."""
+    machine.run("systemctl daemon-reload")
+    machine.run(START)
+    messages = {entry["MESSAGE"] for entry in machine.journal()}
+    odd = ("Unknown", "inherited credential", "start-limit", "generator")
+    assert not [message for message in messages if any(word in message for word in odd)]
+    assert any(message.startswith("Finished geocache-cleanup") for message in messages)
 
 
 def test_the_status_shows_what_a_long_run_does(machine: Machine) -> None:

@@ -52,10 +52,44 @@ def test_the_retries_fit_into_the_start_limit() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_verify_finds_nothing(installed: Machine, name: str) -> None:
     """Verify exits 0 even for unknown settings, so it is its words that count."""
-    words = installed.run(f"systemd-analyze verify /usr/lib/systemd/system/{name}").splitlines()
-    if installed.systemd < 254:
-        words = [word for word in words if "Unknown key 'RestartMode'" not in word]
-    assert words == []
+    path = f"/usr/lib/systemd/system/{name}"
+    assert installed.run(f"systemd-analyze verify {path}") == ""
+    assert installed.run(f"systemd-analyze verify --generators=yes {path}") == ""
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("name", SERVICES)
+def test_restarts_are_direct_where_systemd_knows_it(machine: Machine, name: str) -> None:
+    """By the generator's drop-in, over which one of the administrator counts."""
+    unit = name.replace("@.", "@eu.")
+    if machine.systemd < 254:
+        assert machine.show(unit, "DropInPaths") == ""
+        return
+    assert machine.show(unit, "RestartMode") == "direct"
+    machine.drop_in("[Service]\nRestartMode=normal\n", name)
+    assert machine.show(unit, "RestartMode") == "normal"
+
+
+GENERATOR = "/usr/lib/systemd/system-generators/geocache-cleanup-generator"
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("answer", "files"),
+    [
+        ("echo systemd 253.1", 0),
+        ("echo 'systemd 260~rc1 (260)'", 2),
+        ("echo what", 0),
+        ("exit 1", 0),
+    ],
+)
+def test_the_generator_keeps_quiet(installed: Machine, answer: str, files: int) -> None:
+    """Whatever the version of systemd, and if it is not to be found out."""
+    installed.write("/opt/bin/systemctl", f"#!/bin/sh\n{answer}\n", 0o755)
+    installed.run("rm -rf /opt/out; mkdir /opt/out")
+    assert installed.run(f"PATH=/opt/bin:$PATH {GENERATOR} /opt/out /opt/out /opt/out") == ""
+    assert len(installed.run("find /opt/out -type f").split()) == files
+    assert installed.run(f"PATH=/opt/bin:$PATH {GENERATOR} /proc/no") == ""
 
 
 @pytest.mark.system
@@ -89,6 +123,14 @@ def test_only_three_lines_of_the_sandbox_are_open(machine: Machine) -> None:
     assert sorted(open_lines) == [
         *("DeviceAllow=", "RestrictAddressFamilies=~AF_UNIX", "RootDirectory=/RootImage="),
     ]
+
+
+@pytest.mark.system
+def test_the_unit_that_runs_before_has_little_to_do_it_with(machine: Machine) -> None:
+    """Of root it keeps the name: only that may reset the counter of another unit."""
+    unit = "geocache-cleanup-start-limit@geocache-cleanup.service"
+    report = machine.run(f"systemd-analyze security --no-pager {unit}")
+    assert float(report.partition(f"for {unit}: ")[2].split()[0]) <= 0.7
 
 
 @pytest.mark.system

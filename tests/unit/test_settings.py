@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,20 @@ def test_precedence(tmp_path: Path) -> None:
 def test_credentials_directory_without_ours(tmp_path: Path) -> None:
     """LoadCredential= of a file that is not there leaves an empty directory."""
     assert read(None, tmp_path).sources["database_url"] == "default"
+
+
+def test_the_fallback_of_the_units_is_no_credential(tmp_path: Path) -> None:
+    """What SetCredential= passes where LoadCredential= finds no file."""
+    unit = Path(__file__).parents[2] / "packaging" / "systemd" / "geocache-cleanup.service"
+    (fallback,) = re.findall(rf"^SetCredential={CREDENTIAL}:(.*)$", unit.read_text(), re.MULTILINE)
+    for content in (fallback, fallback + "\n"):
+        (tmp_path / CREDENTIAL).write_text(content)
+        settings = read(None, tmp_path)
+        assert settings.sources["database_url"] == "default"
+        assert not settings.configured
+    (tmp_path / CREDENTIAL).write_text(f"{fallback}.db")
+    with pytest.raises(ConfigError):
+        read(None, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,9 @@ class Machine(Container):
 
     def finished(self, unit: str = SERVICE) -> str:
         """Wait until neither a run nor a retry is ahead; return the state of the unit."""
-        self.until(lambda: self.show(unit, "ActiveState") in ("inactive", "failed"))
+        # Before a retry, older versions show it as inactive for a moment, with a job waiting.
+        shown = f"systemctl show --property=ActiveState,Job '{unit}' | grep -v '^Job=0*$'"
+        self.until(lambda: self.run(shown) in ("ActiveState=inactive\n", "ActiveState=failed\n"))
         return self.show(unit, "ActiveState")
 
     def reset(self) -> None:
