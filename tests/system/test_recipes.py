@@ -109,12 +109,14 @@ def test_alert(machine: Machine) -> None:
 
 def test_dead_mans_switch(machine: Machine) -> None:
     """The unit that calls it is started after a run that succeeded."""
-    machine.run(block("ping.conf"))
+    *install, address = block("ping.conf").splitlines()
+    machine.run("\n".join([*install, f"echo http://127.0.0.1:9 | {address}"]))
     machine.fill(stale=1, fresh=1)
     machine.mark()
     machine.run(START)
     machine.until(lambda: machine.journal("UNIT=geocache-cleanup-ping@geocache-cleanup.service"))
     machine.run("rm /etc/systemd/system/geocache-cleanup-ping@.service")
+    machine.run("systemctl stop 'geocache-cleanup-ping@*'")
 
 
 def test_metrics_file(machine: Machine) -> None:
