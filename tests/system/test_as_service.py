@@ -63,7 +63,7 @@ def test_settings_user_and_credential_are_those_of_the_service(machine: Machine)
     assert (found["retention_days"], found["would_delete"]) == (400, 3)
     assert found["settings"][0]["source"] == "credential"
     assert found["advice"] == document(machine)["advice"]
-    assert machine.run("systemctl list-units --all --no-legend 'geocache-cleanup-*'") == ""
+    assert machine.run("systemctl list-units --all --no-legend 'geocache-cleanup-*-[0-9]*'") == ""
 
 
 def test_what_is_typed_counts_over_the_settings_of_the_service(machine: Machine) -> None:
@@ -241,7 +241,7 @@ def test_signals_reach_the_command(machine: Machine) -> None:
         kill = f"(sleep 2; pkill -{name} -f bin/geocache-cleanup.check -o)"
         said = refused(machine, status, f"{kill} & exec {CHECK}")
         assert f"Stopped by SIG{name}" in said
-    assert machine.run("systemctl list-units --all --no-legend 'geocache-cleanup-*'") == ""
+    assert machine.run("systemctl list-units --all --no-legend 'geocache-cleanup-*-[0-9]*'") == ""
     machine.run("systemctl stop lock")
 
 

@@ -1,7 +1,5 @@
 """Runs of the installed service: outcomes, credentials, retries, time limits."""
 
-import json
-
 import pytest
 
 from helpers.system.machine import SERVICE, START, Machine
@@ -320,19 +318,6 @@ def test_instances_have_databases_of_their_own(machine: Machine) -> None:
         assert entry["_SYSTEMD_UNIT"] == f"geocache-cleanup@{name}.service"
     assert machine.show("geocache-cleanup@none.service", "ConditionResult") == "no"
     assert machine.show("geocache-cleanup@none.service", "ActiveState") == "inactive"
-
-
-def test_check_runs_with_the_settings_of_the_service(machine: Machine) -> None:
-    """The recipe of the settings file: its own comment, run."""
-    machine.fill(stale=3, fresh=1)
-    text = machine.run("cat /etc/default/geocache-cleanup")
-    lines = text.partition("To check with it:\n")[2].splitlines()[:3]
-    recipe = " ".join(line.strip("# \\") for line in lines)
-    machine.configure(retention_days=36500)
-    found = json.loads(machine.run(f"{recipe} --json"))
-    assert found["would_delete"] == 0
-    sources = {setting["option"]: setting["source"] for setting in found["settings"]}
-    assert sources["--retention-days"] == "environment"
 
 
 CONNECT = "import socket; socket.create_connection(('127.0.0.1', 5433), 5)"
