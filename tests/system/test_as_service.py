@@ -87,6 +87,18 @@ def test_options_of_the_unit_are_the_settings_of_the_service(machine: Machine) -
     machine.run("geocache-cleanup migrate && geocache-cleanup history")
 
 
+def test_a_service_that_runs_as_root(machine: Machine) -> None:
+    """It neither acts as itself again, nor refuses its own run."""
+    machine.fill(stale=3, fresh=1)
+    machine.drop_in(
+        "[Service]\nUser=root\nGroup=root\nStateDirectory=\n"
+        "ReadWritePaths=/var/lib/geocache-cleanup\n"
+    )
+    assert document(machine)["connection"]["user"] == "root"
+    machine.run(START)
+    assert machine.events() == ["ran"]
+
+
 def test_a_dry_run_and_the_other_commands(machine: Machine) -> None:
     """They work on the service's database, and what they make belongs to its user."""
     machine.fill(stale=3, fresh=1)
