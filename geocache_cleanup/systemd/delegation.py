@@ -33,7 +33,7 @@ class Delegation:
         """
         self._service = service
         self._command = command
-        self._lines = list(unit_file.section(_cat(service), "Service"))
+        self._lines = unit_file.in_force(unit_file.section(_cat(service), "Service"))
         self._unit = f"{NAME}-{command}-{os.getpid()}.service"
         starts = [value for key, value in self._lines if key == "ExecStart"]
         self._program, self._given = unit_file.split_start(starts[-1] if starts else "")
@@ -45,10 +45,7 @@ class Delegation:
 
     def problems(self) -> Sequence[str]:
         """Return what is wrong with the settings files which the command cannot look at itself."""
-        files: list[str] = []
-        for key, value in self._lines:
-            if key == "EnvironmentFile":
-                files = [*files, self._expand(value)] if value else []
+        files = [self._expand(value) for key, value in self._lines if key == "EnvironmentFile"]
         paths = [Path(file.lstrip("-").strip('"')) for file in files]
         hidden = [path for path in paths if path != self._service.settings_file or _is_hidden(path)]
         return [problem for path in hidden for problem in settings_file.problems(path)]

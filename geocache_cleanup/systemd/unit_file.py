@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from geocache_cleanup.config.settings import SETTINGS
@@ -13,6 +13,8 @@ _LEFT_OUT = re.compile(
     "(?:Exec(?:Condition|Start|Stop|Reload)|Restart|Timeout|Standard|X-).*"
     "|Type|SuccessExitStatus|NotifyAccess|RemainAfterExit|PIDFile|GuessMainPID"
 )
+# Empty, these are no default: nothing is allowed.
+_EMPTY_SETS = {"CapabilityBoundingSet", "AmbientCapabilities"}
 _OPTIONS = {setting.option for setting in SETTINGS.values()}
 
 
@@ -31,6 +33,20 @@ def section(text: str, wanted: str) -> Iterator[tuple[str, str]]:
         elif name == wanted and "=" in line:
             key, _, value = line.partition("=")
             yield key.strip(), value.strip()
+
+
+def in_force(lines: Iterable[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    """Return the lines that hold: an empty one undoes those of its name before it.
+
+    Some versions of systemd-run would add to what it is to undo.
+    """
+    held: list[tuple[str, str]] = []
+    for key, value in lines:
+        if value == "":
+            held = [line for line in held if line[0] != key]
+        if value or key in _EMPTY_SETS:
+            held.append((key, value))
+    return held
 
 
 def split_start(line: str) -> tuple[Sequence[str], Sequence[str]]:

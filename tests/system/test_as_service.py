@@ -89,11 +89,9 @@ def test_options_of_the_unit_are_the_settings_of_the_service(machine: Machine) -
 
 def test_a_service_that_runs_as_root(machine: Machine) -> None:
     """It neither acts as itself again, nor refuses its own run."""
-    machine.fill(stale=3, fresh=1)
-    machine.drop_in(
-        "[Service]\nUser=root\nGroup=root\nStateDirectory=\n"
-        "ReadWritePaths=/var/lib/geocache-cleanup\n"
-    )
+    machine.fill(stale=3, fresh=1, database="/srv/geo_cache.db", user="root")
+    machine.configure(database_url="sqlite:////srv/geo_cache.db")
+    machine.drop_in("[Service]\nUser=root\nGroup=root\nStateDirectory=\nReadWritePaths=/srv\n")
     assert document(machine)["connection"]["user"] == "root"
     machine.run(START)
     assert machine.events() == ["ran"]
@@ -171,6 +169,7 @@ def test_a_missing_drop_in_for_the_directory(machine: Machine) -> None:
     assert (machine.show(SERVICE, "ExecMainStatus"), machine.finished()) == ("77", "failed")
     machine.use_example("other-sqlite")
     assert document(machine)["would_delete"] == 3
+    assert machine.run("stat --format=%U /var/lib/geocache-cleanup") == "geocache-cleanup\n"
 
 
 def test_a_wrong_path(machine: Machine) -> None:

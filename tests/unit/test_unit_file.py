@@ -31,6 +31,14 @@ def test_the_lines_of_one_section() -> None:
     ]
 
 
+def test_an_empty_line_undoes_those_before_it() -> None:
+    """But where being empty has a meaning of its own."""
+    lines = [("User", "a"), ("StateDirectory", "x"), ("StateDirectory", ""), ("Nice", "10")]
+    assert unit_file.in_force(lines) == [("User", "a"), ("Nice", "10")]
+    lines = [("CapabilityBoundingSet", "CAP_CHOWN"), ("CapabilityBoundingSet", "")]
+    assert unit_file.in_force(lines) == [("CapabilityBoundingSet", "")]
+
+
 @pytest.mark.parametrize("key", ["ExecPaths", "NoExecPaths", "User", "LoadCredential", "Nice"])
 def test_what_is_taken_over(key: str) -> None:
     """The sandbox, the user and the settings."""
