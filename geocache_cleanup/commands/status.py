@@ -75,7 +75,7 @@ def _severity(report: ServiceReport) -> int:
 def _sentence(found: Sequence[ServiceReport]) -> str:
     worst = max(map(_severity, found), default=1)
     worst_of_all = [report for report in found if _severity(report) == worst]
-    one = f"{worst_of_all[0].unit.removesuffix('.service')} {worst_of_all[0].result}"
+    one = f"{worst_of_all[0].unit.removesuffix('.service')}: {worst_of_all[0].result}"
     if len(worst_of_all) == 1 and len(one) <= _SHORT:
         return one
     of_all = f" of {len(found)}" if worst else ""

@@ -62,7 +62,7 @@ def test_a_failure_and_the_success_after_it(machine: Machine) -> None:
     (service,) = document["services"]
     assert (service["result"], service["exit_status"]) == ("failed", 66)
     assert "there is no database" in service["reason"]
-    assert document["summary"] == "CRITICAL - geocache-cleanup failed"
+    assert document["summary"] == "CRITICAL - geocache-cleanup: failed"
     machine.configure()
     machine.fill(stale=1, fresh=1)
     machine.run(START)
@@ -117,12 +117,12 @@ def test_a_user_who_may_not_read_the_journal(machine: Machine) -> None:
     """Systemd tells how the last run since the boot ended."""
     machine.fill(stale=1, fresh=1)
     machine.run(START)
-    assert machine.run(f"runuser -u nobody -- {STATUS}").startswith("OK - geocache-cleanup ok")
+    assert machine.run(f"runuser -u nobody -- {STATUS}").startswith("OK - geocache-cleanup: ok")
 
 
 def test_no_run_so_far(machine: Machine) -> None:
     """Of an instance that is only just being set up."""
     machine.write("/etc/geocache-cleanup/new.env", "GEOCACHE_CLEANUP_TIMEOUT=3\n")
     document = status(machine, 1, "--instance=new")
-    assert document["summary"] == "WARNING - geocache-cleanup@new never ran"
+    assert document["summary"] == "WARNING - geocache-cleanup@new: never ran"
     assert document["services"][0]["last_run"] is None
