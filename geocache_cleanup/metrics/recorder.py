@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from geocache_cleanup.config import parsers
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.errors import CleanupError
 from geocache_cleanup.events import Event, exit_status_of
@@ -63,7 +64,11 @@ class Recorder:
 
     def _path(self) -> str | None:
         found = self._invocation.given.get("metrics_file")
-        return found.text if found else None
+        if not (found and found.text):
+            return None
+        with contextlib.suppress(ValueError):  # which the run itself is refused for
+            return parsers.path(found.text)
+        return None
 
     def _record(self, event: Event, fields: Mapping[str, Any]) -> str | None:
         """Write the file; return what went wrong, as a sentence."""
