@@ -77,7 +77,7 @@ def _completed(invocation: Invocation, document: CheckDocument) -> Iterator[None
     finally:
         is_in_view = invocation.given["database_url"].source in {"option", "environment"}
         context = AdviceContext(
-            has_secret_in_view=bool(invocation.secrets) and is_in_view,
+            has_secret_in_view=invocation.has_password and is_in_view,
             ignores_service=invocation.ignores_service,
             timeout=invocation.settings.timeout,
             is_root=os.geteuid() == 0 and not invocation.service,
