@@ -3,15 +3,13 @@
 import contextlib
 import datetime as dt
 import os
-import re
 import sys
-import urllib.parse
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Self, TextIO, cast
 
 from geocache_cleanup import hints, output
-from geocache_cleanup.config import variables
+from geocache_cleanup.config import redaction, variables
 from geocache_cleanup.config.loader import RawSetting, collect, resolve
 from geocache_cleanup.config.settings import (
     DEFAULT_DATABASE,
@@ -33,7 +31,6 @@ from geocache_cleanup.watchdog import Watchdog
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-_SECRET_KEY = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
 _LONGEST_RUN_ID = 64
 NOT_GIVEN = "this host has settings of a service, which this command was not given"
 REMEDY = "see /etc/default/geocache-cleanup and /etc/geocache-cleanup, or give --database-url"
@@ -53,6 +50,7 @@ class Invocation:
         self._extra = extra
         self.fields = dict(fields or {})
         self.secrets: set[str] = set()
+        self.has_password = False
         self.deadline = Deadline(float("inf"))
         self.watchdog = Watchdog(self.deadline)
         # What says why a command ends that does not end itself; the error boundary knows how.
@@ -81,6 +79,8 @@ class Invocation:
         """Read the settings; raise CleanupError if any cannot be used."""
         directory = os.environ.get("CREDENTIALS_DIRECTORY")
         self.given = collect(self._options, os.environ, directory)
+        url = self.given.get("database_url")
+        self.secrets = redaction.secrets_of((url and url.text) or "")
         log_format, log_level = self.given["log_format"].text, self.given["log_level"].text
         self.events = EventLog(
             self._stream,
@@ -110,13 +110,11 @@ class Invocation:
         return self.lacks_url and not self.service and service.configured() is not None
 
     def database_url(self) -> "URL":
-        """Parse the database URL, and from now on keep its secrets out of every event."""
+        """Parse the database URL, and show it in every event from now on, without its secrets."""
         from geocache_cleanup.engines.urls import engine_class, parse_url  # imports SQLAlchemy
 
         url = parse_url(self.settings.database_url)
-        secrets = [url.password, *(v for k, v in url.query.items() if _SECRET_KEY.search(k))]
-        for secret in map(str, filter(None, secrets)):
-            self.secrets |= {secret, urllib.parse.quote(secret), urllib.parse.quote_plus(secret)}
+        self.has_password = bool(url.password) or any(map(redaction.is_password, url.query))
         self.fields["database"] = engine_class(url).shown_url(url)
         # A server is asked to stop, and cut off if it does not.
         if engine_class(url).is_embedded:

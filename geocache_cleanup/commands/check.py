@@ -77,7 +77,7 @@ def _completed(invocation: Invocation, document: CheckDocument) -> Iterator[None
     finally:
         is_in_view = invocation.given["database_url"].source in {"option", "environment"}
         context = AdviceContext(
-            has_secret_in_view=bool(invocation.secrets) and is_in_view,
+            has_secret_in_view=invocation.has_password and is_in_view,
             ignores_service=invocation.ignores_service,
             timeout=invocation.settings.timeout,
             is_root=os.geteuid() == 0 and not invocation.service,
@@ -92,7 +92,7 @@ def _completed(invocation: Invocation, document: CheckDocument) -> Iterator[None
 def _examine(invocation: Invocation, url: "URL", document: CheckDocument) -> None:
     """Fill in what the database says; raise CleanupError for anything that would stop a run."""
     if invocation.settings.metrics_file:
-        metrics_file.check(invocation.settings.metrics_file, files_of(url))
+        metrics_file.open_file(invocation.settings.metrics_file).check(files_of(url))
     engine = open_engine(url, invocation.deadline)
     job = Job.of(invocation.settings, dry_run=True, run_id="")
     past = _connect(engine, job, document)

@@ -7,6 +7,7 @@ from typing import Any, Optional
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from geocache_cleanup.config import usage
 from geocache_cleanup.config.settings import SETTINGS, Setting
 
 _TEXT = {*SETTINGS, "instance"}
@@ -23,6 +24,18 @@ class _AsText:
 
     # Typer's own error would repeat them, and with them the password of a URL.
     allow_extra_args = True
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the arguments; of those that are wrong none is repeated either."""
+        parse: Callable[[Any, list[str]], list[str]] = super().parse_args  # type: ignore[misc]  # as below
+        try:
+            return parse(ctx, args)
+        except Exception as error:
+            if not hasattr(error, "format_message"):  # Typer has no name for its usage errors
+                raise
+            wrong = error
+        # Not as another error's cause, which a traceback would show.
+        return ctx.fail(usage.explain(wrong, self.params))  # type: ignore[no-any-return]  # it raises
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

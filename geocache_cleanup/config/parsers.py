@@ -1,4 +1,7 @@
-"""Readers: from the text of a setting to its value, or a ValueError that says what is expected."""
+"""Readers: from the text of a setting to its value, or a ValueError that says what is expected.
+
+None repeats the text: a URL, or a password, may have been given in the wrong place.
+"""
 
 import contextlib
 import datetime as dt
@@ -22,6 +25,7 @@ def database_url(text: str) -> str:
 
 def name(text: str) -> str:
     """Take any name: SQLAlchemy quotes it."""
+    _check_no_url(text)
     if "\0" in text:
         raise ValueError("must not contain a NUL character")
     try:
@@ -31,10 +35,16 @@ def name(text: str) -> str:
         raise ValueError("must be text in UTF-8") from None
 
 
+def _check_no_url(text: str) -> None:
+    if "://" in text:
+        raise ValueError("must not be a URL, which --database-url takes")
+
+
 def path(text: str) -> str:
     """Take any path of a file."""
+    _check_no_url(text)
     if "\0" in text or text.endswith("/"):
-        raise ValueError(f"must be the path of a file, not {text!r}")
+        raise ValueError("must be the path of a file")
     return text
 
 
@@ -43,7 +53,7 @@ def whole(low: int, high: int, unit: str) -> Callable[[str], int]:
 
     def read(text: str) -> int:
         if not re.fullmatch("[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise ValueError(f"must be a whole number of {unit} from {low} to {high}, not {text!r}")
+            raise ValueError(f"must be a whole number of {unit} from {low} to {high}")
         return int(text)
 
     return read
@@ -56,7 +66,7 @@ def seconds(high: int, *, zero: bool = False) -> Callable[[str], float]:
     def read(text: str) -> float:
         is_number = re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text)
         if not is_number or float(text) > high or not (zero or float(text) > 0):
-            raise ValueError(f"must be a number of seconds, {low}, at most {high}, not {text!r}")
+            raise ValueError(f"must be a number of seconds, {low}, at most {high}")
         return float(text)
 
     return read
@@ -72,7 +82,7 @@ def before(text: str) -> int | None:
             return instant
     raise ValueError(
         "must be 'now', a date, or a date and time with Z or an offset such as "
-        f"2026-06-03T12:00:00Z, in 2000 or later, not {text!r}"
+        "2026-06-03T12:00:00Z, in 2000 or later"
     )
 
 
@@ -86,7 +96,7 @@ def zone(text: str) -> dt.tzinfo:
         return zoneinfo.ZoneInfo(text)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(
-            f"must be an IANA time zone such as Europe/Berlin, and tzdata installed, not {text!r}"
+            "must be an IANA time zone such as Europe/Berlin, and tzdata installed"
         ) from None
 
 
@@ -100,7 +110,7 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         if text not in names:
-            raise ValueError(f"must be one of {', '.join(names)}, not {text!r}")
+            raise ValueError(f"must be one of {', '.join(names)}")
         return text
 
     return read

@@ -21,7 +21,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 class Setting:
     """One setting: what it takes, its default as text, its help, and what reads its text.
 
-    The function raises ValueError with what is expected; that of a secret never repeats it.
+    The function raises ValueError with what is expected.
     """
 
     name: str

@@ -16,12 +16,17 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.types import TypeEngine
 
+from geocache_cleanup.config.redaction import decoded
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.connection_info import ConnectionInfo
 from geocache_cleanup.engines.table import Table
 from geocache_cleanup.errors import CleanupError
 
-_AUTHORITY = re.compile(":[^@]*@|@[^/]*/")
+# What a part of a URL holds that was meant to be another, encoded or not: a whole URL, a
+# conninfo, what stands before the host.
+_OF_USER = re.compile(r"[:/=?]")
+_OF_HOST = re.compile(r"[@=\s]")
+_OF_DATABASE = re.compile(r":[^@]*@|@[^/]*/|://|\w\s*=")
 
 
 class Engine(abc.ABC):
@@ -54,10 +59,11 @@ class Engine(abc.ABC):
     def read_url(cls, url: URL, text: str) -> URL:  # noqa: ARG003 - one signature for all engines
         """Return the URL that text was parsed into.
 
-        Raise ValueError if its host or database, which are shown, hold a part of a password: an
-        @ or a slash in the password has that effect, or one slash too many before the user.
+        Raise ValueError if what is shown of it holds a part of a password: an @ or a slash in
+        the password has that effect, or one slash too many before the user, or a conninfo.
         """
-        if "@" in (url.host or "") or _AUTHORITY.search(url.database or ""):
+        shown = ((_OF_USER, url.username), (_OF_HOST, url.host), (_OF_DATABASE, url.database))
+        if any(wrong.search(decoded(part or "")) for wrong, part in shown):
             raise ValueError
         return url
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.sql.expression import ColumnElement, Delete, TableClause
+from sqlalchemy.sql.expression import ColumnElement, TableClause
 
 from geocache_cleanup.times.instants import Stored
 
@@ -91,13 +91,9 @@ class Table(abc.ABC):
         Raise TemporaryError if one is at work.
         """
 
-    def delete_statement(self, condition: Condition) -> Delete:
-        """Return the statement that deletes the rows of a condition fastest."""
-        return sa.delete(self.clause).where(condition)
-
     def delete(self, condition: Condition) -> int:
         """Delete the rows of a condition; return how many there were."""
-        return int(self.connection.execute(self.delete_statement(condition)).rowcount)
+        return int(self.connection.execute(sa.delete(self.clause).where(condition)).rowcount)
 
     def count_deleted(self, before: int, rows: int) -> int:
         """Return how many rows went since there were ``before``, of which ``rows`` were stale.

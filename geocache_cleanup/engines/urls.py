@@ -36,7 +36,8 @@ def parse_url(text: str) -> URL:
     except (ArgumentError, ValueError):
         raise ConfigError(
             "the database URL cannot be parsed",
-            "check --database-url; special characters in a password must be percent-encoded",
+            "check --database-url; special characters in a password must be percent-encoded, and "
+            "what is no URL, such as a conninfo, is not taken",
         ) from None
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from geocache_cleanup.config import parsers
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.errors import CleanupError
 from geocache_cleanup.events import Event, exit_status_of
@@ -16,6 +17,7 @@ from geocache_cleanup.times import instants
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+    from geocache_cleanup.metrics.replaced_file import ReplacedFile
     from geocache_cleanup.pruning.job import Job
 
 # What the look for the oldest row may take: it comes after the work, and is not worth more.
@@ -31,7 +33,8 @@ class Recorder:
     def __init__(self, invocation: Invocation, *, dry_run: bool) -> None:
         """Follow the events of a command; a dry run writes nothing."""
         self._invocation = invocation
-        self._usable: bool | None = None
+        self._file: ReplacedFile | None = None
+        self._is_refused = False
         self._forbidden: frozenset[str] = frozenset()
         self._oldest: Callable[[], int | None] = lambda: None
         if not dry_run:
@@ -42,10 +45,11 @@ class Recorder:
         if path := self._path():
             from geocache_cleanup.engines.urls import files_of  # imports SQLAlchemy
 
-            self._usable = False
+            self._is_refused = True
             self._forbidden = files_of(url)
-            metrics_file.check(path, self._forbidden)
-            self._usable = True
+            self._file = metrics_file.open_file(path)
+            self._file.check(self._forbidden)
+            self._is_refused = False
 
     def prepare_look(self, url: "URL", job: "Job") -> None:
         """Take what is needed to look for the oldest row after the run."""
@@ -60,27 +64,33 @@ class Recorder:
 
     def _path(self) -> str | None:
         found = self._invocation.given.get("metrics_file")
-        return found.text if found else None
+        if not (found and found.text):
+            return None
+        with contextlib.suppress(ValueError):  # which the run itself is refused for
+            return parsers.path(found.text)
+        return None
 
     def _record(self, event: Event, fields: Mapping[str, Any]) -> str | None:
         """Write the file; return what went wrong, as a sentence."""
         path = self._path()
-        if event not in _ENDS or not path or self._usable is False:
+        if event not in _ENDS or not path or self._is_refused:
             return None
         try:
-            # Again, as a run takes a while; and settings may be refused before it is looked at.
-            metrics_file.check(path, self._forbidden)
-            if sample := self._sample(path, event, fields):
-                metrics_file.write(path, sample)
+            # In the directory that it was looked at in, unless settings were refused before that;
+            # and looked at again, as a run takes a while.
+            file = self._file or metrics_file.open_file(path)
+            file.check(self._forbidden)
+            if sample := self._sample(file, event, fields):
+                metrics_file.write(file, sample)
         except (OSError, CleanupError) as error:
             return f"the metrics file could not be written: {error}"
         return None
 
     def _sample(
-        self, path: str, event: Event, fields: Mapping[str, Any]
+        self, file: "ReplacedFile", event: Event, fields: Mapping[str, Any]
     ) -> metrics_file.Sample | None:
         """Return what to write, None where it is not known of which database."""
-        old = metrics_file.read(path)
+        old = metrics_file.read(file)
         now = metrics_file.Sample(_label(fields.get("database")), _label(fields.get("table")))
         if not (now.database and now.table):
             # The settings could not be read: it is still the job that the file tells of.

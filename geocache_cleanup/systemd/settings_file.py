@@ -8,6 +8,7 @@ from geocache_cleanup.config.settings import SETTINGS
 
 _OURS = re.compile(r"GEO_?CACHE[\w-]*|[\w-]*CLEAN_?UP_\w*", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KNOWN = [setting.variable for setting in SETTINGS.values()]
 _SHORT = {setting.name.upper(): setting.variable for setting in SETTINGS.values()}
 
 
@@ -35,4 +36,5 @@ def _problems(text: str) -> Iterator[tuple[int, str]]:
             if meant := _SHORT.get(name.upper()):
                 yield number, f"{name} is no setting; did you mean {meant}?"
         elif found := _OURS.search(name):
-            yield number, f"systemd does not take {found[0]} so; write NAME=VALUE and nothing else"
+            what = next((known for known in _KNOWN if known == found[0].upper()), "this")
+            yield number, f"systemd does not take {what} so; write NAME=VALUE and nothing else"

@@ -97,14 +97,14 @@ def test_room_is_looked_for_where_sqlite_copies_to(tmp_path: Path, names: tuple[
     """It goes by other variables and places than Python does: /var/tmp comes before /tmp."""
     code = (
         "import os, sqlite3\n"
-        "from geocache_cleanup.engines.sqlite import reclaim\n"
+        "from geocache_cleanup.engines.sqlite import temporary\n"
         "connection = sqlite3.connect('')\n"
         "connection.execute('PRAGMA cache_size = 1')\n"
         "connection.execute('CREATE TABLE t AS SELECT zeroblob(1000000)')\n"
         "files = [os.readlink(f'/proc/self/fd/{number}') for number in range(3, 10)"
         " if os.path.islink(f'/proc/self/fd/{number}')]\n"
         "(used,) = {os.path.dirname(file) for file in files if 'etilqs' in file}\n"
-        "assert used == reclaim.temporary_directory(), (used, files)\n"
+        "assert used == temporary.directory(), (used, files)\n"
     )
     variables = {name: str(tmp_path / name) for name in names}
     for directory in variables.values():

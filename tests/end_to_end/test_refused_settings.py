@@ -64,10 +64,30 @@ def test_missing_column_names_those_there(two_rows: Path) -> None:
 
 
 def test_unknown_option_is_a_usage_error() -> None:
-    """Typer's own errors have the status of a bad setting."""
-    done = commands.execute("run", "--no-such-option")
-    assert done.returncode == 2
-    assert "--no-such-option" in done.stderr
+    """Typer's own errors have the status of a bad setting, and repeat nothing that was given."""
+    done = commands.execute("run", "--databse-url=postgresql://user:hunter2@host/db")
+    assert (done.returncode, "databse" in done.stderr, "hunter2" in done.stderr) == (
+        2,
+        False,
+        False,
+    )
+    assert "Did you mean --database-url?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "--timeout"], "--timeout needs a value"),
+        (["run", "--dry-run=hunter2"], "--dry-run takes no value"),
+        (["history", "--limit=hunter2"], "--limit must be a number"),
+        (["status", "--max-age=-1"], "--max-age must be a number"),
+    ],
+)
+def test_usage_errors_name_the_option(arguments: list[str], told: str) -> None:
+    """And not what was given to it."""
+    done = commands.execute(*arguments)
+    assert (done.returncode, "hunter2" in done.stderr) == (2, False)
+    assert told in done.stderr
 
 
 def test_url_without_its_option() -> None:

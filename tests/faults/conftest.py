@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not shutil.which("gcc"):
         lacking |= {"fork_servers"}
     if not host.may_mount():
-        lacking |= {"small_disk", "machine", "quota_disk"}
+        lacking |= {"small_disk", "machine", "quota_disk", "protected_symlinks"}
     some = _that_use(items, lacking)
     reporting.leave_out(config, items, some, "trials of faults need gcc and a root that may mount")
     some = _that_use(items, {"quota_disk"})

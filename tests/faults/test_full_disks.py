@@ -2,13 +2,16 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from helpers import commands, tables
+from helpers.databases import count
 from helpers.faults.runs import ForkServers, arguments
 from helpers.faults.template import (
+    OLD,
     DatabaseTemplate,
     one_event,
     trials,
@@ -58,6 +61,7 @@ def test_a_disk_that_fills_up_at_each_stage(
         with fork_servers.one() as (fork_server, _):
             outcome = fork_server.run(*arguments(path))
         assert outcome.status in {0, 74}, outcome
+        assert outcome.status == 0 or f"the storage of '{disk}/" in outcome.last["reason"], outcome
         ends.add(outcome.status)
         ballast.unlink()
         assert (verify(template, path, outcome) == 0) == (outcome.status == 74)
@@ -93,17 +97,57 @@ def test_a_read_only_remount(
     verify(template, path, outcome)
 
 
+@pytest.mark.parametrize("options", [(), ("--batch-seconds=0.01",)], ids=["whole", "batches"])
 def test_temporary_files_have_no_room(
-    fork_servers: ForkServers,
     small_disk: Callable[[str], Path],
     template_of: Callable[..., DatabaseTemplate],
+    tmp_path: Path,
+    options: Sequence[str],
 ) -> None:
-    """A run needs none of the space for temporary files."""
-    template = template_of("wal", stale=600, fresh=600)
-    full = small_disk("size=16k")
+    """A run needs none of the space for temporary files, though it changes most of the pages."""
+    template = template_of("wal", stale=20_000, fresh=20_000)
+    full, path = small_disk("size=16k"), template.copy(tmp_path)
     fill(full, 0)
-    where = dict.fromkeys(("SQLITE_TMPDIR", "TMPDIR"), str(full))
-    with fork_servers.one() as (fork_server, place):
-        path = template.copy(place)
-        outcome = fork_server.run(*arguments(path), env=where)
-        assert (outcome.status, verify(template, path, outcome)) == (0, template.stale)
+    # A process of its own: SQLite looks at these variables once, when it is loaded.
+    done = commands.execute(*arguments(path, *options), env=temporary_files_in(full))
+    gone = verify(template, path, None, whole=not options)
+    assert (done.returncode, gone) == (0, template.stale), done.stderr
+
+
+def temporary_files_in(place: Path) -> dict[str, str]:
+    """Return the variables that tell SQLite so."""
+    return dict.fromkeys(("SQLITE_TMPDIR", "TMPDIR"), str(place))
+
+
+NOTE = (
+    "CREATE TABLE seen (ip TEXT NOT NULL);"
+    " CREATE TRIGGER note AFTER DELETE ON geo_cache BEGIN INSERT INTO seen VALUES (OLD.ip); END"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "more"), [("WITHOUT ROWID", ""), ("", NOTE)], ids=["no rowid", "trigger"]
+)
+def test_temporary_files_are_told_from_the_database(
+    small_disk: Callable[[str], Path], tmp_path: Path, options: str, more: str
+) -> None:
+    """Where SQLite cannot do without, it is their directory that is named, and nothing changes."""
+    path, full = tmp_path / "geo.db", small_disk("size=64k")
+    with tables.connected(path) as connection:
+        connection.execute("PRAGMA journal_mode = wal")
+        connection.execute(
+            f"CREATE TABLE geo_cache (ip TEXT PRIMARY KEY, last_seen TEXT) {options}"
+        )
+        connection.executescript(more)
+        connection.execute("BEGIN")
+        rows = ((f"ip {number}", OLD) for number in range(30_000))
+        connection.executemany("INSERT INTO geo_cache VALUES (?, ?)", rows)
+        connection.execute("COMMIT")
+    done = commands.execute("run", commands.url(path), env=temporary_files_in(full))
+    event = commands.events(done.stderr)[-1]
+    assert (done.returncode, event["retryable"]) == (74, True), done.stderr
+    assert f"temporary files in {str(full)!r} is full" in event["reason"]
+    assert "SQLITE_TMPDIR" in event["hint"]
+    assert count(path) == 30_000
+    assert commands.execute("run", commands.url(path)).returncode == 0
+    assert count(path) == 0

@@ -45,14 +45,3 @@ def test_awkward_names(
     assert "metrics_problem" not in outcome.events[1], outcome
     assert (tmp_path / name).read_text().startswith("# HELP geocache_cleanup_")
     assert verify(template, path, outcome) == template.stale
-
-
-def test_a_name_that_is_too_long(
-    fork_servers: ForkServers, template: DatabaseTemplate, tmp_path: Path
-) -> None:
-    """It is noticed when the file is written: the run is done, and no other file is left."""
-    path = template.copy(tmp_path)
-    outcome = run(fork_servers, path, "x" * 256)
-    assert "metrics_problem" in outcome.events[1], outcome
-    assert not list(tmp_path.glob(".geocache*"))
-    assert verify(template, path, outcome) == template.stale

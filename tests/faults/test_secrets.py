@@ -6,11 +6,14 @@ import random
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from geocache_cleanup.config import parsers
+from geocache_cleanup.config.settings import SETTINGS
 from helpers import commands, processes
 from helpers.faults.fault import Fault, Kind
 from helpers.faults.hostile_input import PASSWORD, QUOTED_PASSWORD, leaks
@@ -45,6 +48,44 @@ def urls() -> Iterator[str]:
     yield f"user:{PASSWORD}"
     yield f"postgresql://user:{QUOTED_PASSWORD}@127.0.0.1:1/db?sslmode={QUOTED_PASSWORD}"
     yield f"postgresql://user:{QUOTED_PASSWORD}@127.0.0.1:1/db?options=-c%20password%3D{QUOTED_PASSWORD}"
+    yield from misplaced(drivers)
+    yield from sqlite_urls()
+
+
+# What a driver takes, and may repeat: secrets, files that hold some, and what is none.
+_OPTIONS = (
+    *("sslpassword", "passfile", "options", "service", "connect_timeout", "dsn", "hunter2"),
+    *("charset", "read_default_file", "init_command", "ssl_ca", "auth_plugin", "unix_socket"),
+)
+
+
+def misplaced(drivers: Iterable[str]) -> Iterator[str]:
+    """Yield URLs that hold the password elsewhere, once or twice encoded, or in part."""
+    conninfo = f"host=127.0.0.1 user=user password={PASSWORD} dbname=db"
+    twice = urllib.parse.quote(QUOTED_PASSWORD)
+    for driver in drivers:
+        whole = f"postgresql://user:{QUOTED_PASSWORD}@127.0.0.1:1/db"
+        for path in (conninfo, whole):
+            for form in (path, urllib.parse.quote(path, safe=""), urllib.parse.quote(path)):
+                yield f"{driver}:///{form}"
+                yield f"{driver}://user@127.0.0.1:1/{form}"
+        yield f"{driver}://user%3A{QUOTED_PASSWORD}@127.0.0.1:1/db"
+        yield f"{driver}://user:{twice}@127.0.0.1:1/db"
+        for option in _OPTIONS:
+            yield f"{driver}://user@127.0.0.1:1/db?{option}={QUOTED_PASSWORD}"
+
+
+def sqlite_urls() -> Iterator[str]:
+    """Yield URLs of SQLite that were meant for something else."""
+    yield f"sqlite:////nowhere/geo.db%3Fkey={QUOTED_PASSWORD}"
+    yield f"sqlite:////nowhere/geo.db%3Fkey%3D{QUOTED_PASSWORD}"
+    yield f"sqlite:////nowhere/geo.db;password={PASSWORD}"
+    yield "sqlite:////nowhere/geo.db?hunter2=1"
+    yield f"sqlite:///user:{PASSWORD}@127.0.0.1/db"
+    yield f"sqlite:///user:{QUOTED_PASSWORD}@127.0.0.1/db"
+    yield f"sqlite:///postgresql://user:{QUOTED_PASSWORD}@127.0.0.1/db"
+    yield f"sqlite://user:{QUOTED_PASSWORD}@/geo.db"
+    yield f"sqlite:///file:/nowhere/geo.db?uri=true&key={QUOTED_PASSWORD}"
 
 
 def given(url: str, source: str, directory: Path) -> tuple[list[str], dict[str, str]]:
@@ -60,20 +101,93 @@ def given(url: str, source: str, directory: Path) -> tuple[list[str], dict[str, 
 @pytest.mark.parametrize("some", [True, pytest.param(False, marks=pytest.mark.faults)])
 def test_every_failure_of_every_url(fork_servers: ForkServers, tmp_path: Path, some: bool) -> None:
     """Each command, each source, each log format: a documented end that shows no secret."""
-    commands = ("run", "check", "history", "migrate")
-    trials = list(itertools.product(urls(), _SOURCES, commands, ("json", "text")))
+    trials = list(itertools.product(urls(), _SOURCES, COMMANDS, ("json", "text")))
     for number, (url, source, command, form) in enumerate(trials):
-        if some and number % 29:
+        if some and number % 97:
             continue
         arguments, environment = given(url, source, tmp_path)
-        with fork_servers.one() as (fork_server, _):
-            outcome = fork_server.run(
-                command, "--timeout=2", f"--log-format={form}", *arguments, env=environment
-            )
-        tally["inputs tried"] += 1
+        arguments = [command, "--timeout=2", f"--log-format={form}", *arguments]
+        outcome, texts = everything_written(fork_servers, arguments, environment)
         assert outcome.status in DOCUMENTED - {0, 70}, (url, outcome)
-        assert not leaks(outcome.output, outcome.errors), (url, outcome)
+        assert not leaks(*texts), (url, texts)
         assert "Traceback" not in outcome.errors, outcome
+
+
+COMMANDS = ("run", "check", "history", "migrate")
+
+
+def everything_written(
+    fork_servers: ForkServers, arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[Outcome, list[str]]:
+    """Run a command; return how it ended, and all that it said: to systemd and Prometheus too."""
+    with (
+        fork_servers.one() as (fork_server, place),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        metrics, address = place / "geo.prom", place / "notify"
+        for path in (metrics, address):
+            path.unlink(missing_ok=True)
+        manager.bind(str(address))
+        manager.setblocking(False)
+        more = {"NOTIFY_SOCKET": str(address), "GEOCACHE_CLEANUP_METRICS_FILE": str(metrics)}
+        outcome = fork_server.run(*arguments, env={**more, **environment})
+        texts = [outcome.output, outcome.errors]
+        texts += [metrics.read_text()] if metrics.exists() else []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                texts.append(manager.recv(1 << 16).decode())
+    tally["inputs tried"] += 1
+    return outcome, texts
+
+
+_URL = f"postgresql://user:{QUOTED_PASSWORD}@127.0.0.1:1/db"
+# Slips of the keyboard: what stands in the wrong place may be the password, or a URL with it.
+_SLIPS = (
+    *((option,) for option in ("--hunter2", "-hunter2", "-p", "--databse-url", "--database-url")),
+    *((f"{option}={_URL}",) for option in ("--databse-url", "--help", "--dry-run", "--json", "-u")),
+    *(("-p", "hunter2"), ("--limit", "hunter2"), ("--max-age", _URL), ("--sql=hunter2",)),
+    *(("hunter2",), (_URL,), (_URL, _URL), ("--", _URL), (f"--version={_URL}",)),
+    *((f"--instance={_URL}",), ("--limit=0x1hunter2",)),
+)
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in (*COMMANDS, "status"))])
+def test_usage_errors(fork_servers: ForkServers, command: tuple[str, ...]) -> None:
+    """No argument is repeated, whatever is wrong with it."""
+    for slip in _SLIPS:
+        outcome, texts = everything_written(fork_servers, [*command, *slip], {})
+        assert not leaks(*texts), (slip, texts)
+        assert "Traceback" not in outcome.errors, outcome
+
+
+@pytest.mark.parametrize("source", ["option", "environment"])
+def test_values_of_other_settings(fork_servers: ForkServers, source: str) -> None:
+    """A URL given to the wrong one is refused, and repeated by no command."""
+    for setting, command in itertools.product(SETTINGS.values(), ("run", "check", "migrate")):
+        if setting.name == "database_url":
+            continue
+        for text in (_URL, "hunter2://" if setting.read is parsers.name else "hunter2/"):
+            arguments = [f"{setting.option}={text}"] if source == "option" else []
+            environment = {} if source == "option" else {setting.variable: text}
+            outcome, texts = everything_written(
+                fork_servers, [command, "--database-url=sqlite:////nowhere/geo.db", *arguments],
+                environment,
+            )  # fmt: skip
+            assert not leaks(*texts), (setting, texts)
+            assert outcome.status in DOCUMENTED - {0, 70}, outcome
+
+
+def test_variables_that_are_none(fork_servers: ForkServers) -> None:
+    """Their names are told, not what they hold."""
+    names = (
+        "GEOCACHE_CLEANUP_PASSWORD",
+        "GEOCACHE_CLEANUP_DATABASE_UR",
+        "geo_cleanup_database_url",
+    )
+    outcome, texts = everything_written(fork_servers, ["check"], dict.fromkeys(names, _URL))
+    assert outcome.status == 2
+    assert all(name in outcome.errors for name in names)
+    assert not leaks(*texts), texts
 
 
 def answer(listener: socket.socket, greetings: list[bytes]) -> None:

@@ -39,7 +39,9 @@ def execute(
     )
 
 
-def execute_in_python(*arguments: str, first: str) -> "subprocess.CompletedProcess[str]":
+def execute_in_python(
+    *arguments: str, first: str, **options: Any
+) -> "subprocess.CompletedProcess[str]":
     """Run geocache-cleanup as a process in which some Python was executed ``first``."""
     code = (
         f"import sys\n{first}\nsys.argv = ['geocache-cleanup', *{list(arguments)!r}]\n"
@@ -51,6 +53,8 @@ def execute_in_python(*arguments: str, first: str) -> "subprocess.CompletedProce
         text=True,
         env=environment(),
         check=False,
+        timeout=120,
+        **options,
     )
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -9,7 +10,9 @@ from sqlalchemy.dialects import sqlite as dialect
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import Engine
+from geocache_cleanup.engines.sqlite import deletion
 from geocache_cleanup.engines.sqlite.driver import driver_connection
+from geocache_cleanup.engines.sqlite.table import SQLiteTable
 from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import ConfigError, DataError
 from helpers import jobs, tables
@@ -191,17 +194,18 @@ def test_every_statement_uses_the_index(tmp_path: Path, declared: str) -> None:
     engine, job = engine_of(path), jobs.job()
     with engine.connect(write=False) as connection:
         table = engine.table(connection, job.table, job.time_column)
+        assert isinstance(table, SQLiteTable)
         assert table.index == "ix_last_seen"
         conditions = table.stale_conditions(job.cutoff, job.now, job.time_zone)
         for search in conditions:
             for condition in (search.stale, search.unreadable):
                 if condition is not None:
-                    plan = query_plan(connection, table.delete_statement(condition))
+                    plan = query_plan(connection, deletion.rows(table, condition))
                     assert "INDEX ix_last_seen" in plan
                     assert "SCAN" not in plan
 
 
-def query_plan(connection: sa.engine.Connection, statement: sa.sql.expression.Delete) -> str:
+def query_plan(connection: sa.engine.Connection, statement: sa.sql.expression.Select[Any]) -> str:
     """Return SQLite's plan for a statement."""
     text = statement.compile(
         dialect=dialect.dialect(), compile_kwargs={"literal_binds": True}

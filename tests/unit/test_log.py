@@ -66,5 +66,7 @@ def test_redaction(password: str) -> None:
     invocation.load()
     url = invocation.database_url()
     assert invocation.redact(f"{password} {encoded} topsecret") == "*** *** ***"
+    again = urllib.parse.quote(encoded, safe="")
+    assert invocation.redact(f"{password!r} {again} {password!a}") == "'***' *** '***'"
     assert password not in str(invocation.fields["database"])
     assert url.password == password

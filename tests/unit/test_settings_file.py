@@ -40,6 +40,9 @@ def test_what_systemd_takes_or_is_none_of_ours(tmp_path: Path, text: str) -> Non
         "GEOCACHE-CLEANUP_DATABASE_URL=hunter2",
         "GEO_CACHE_CLEANUP_DATABASE_URL hunter2",
         "\ufeffGEOCACHE_CLEANUP_DATABASE_URL=hunter2",
+        "GEOCACHE_CLEANUP_DATABASE_URL-hunter2",
+        "GEOCACHE_CLEANUP_hunter2",
+        "hunter2_CLEANUP_URL",
     ],
 )
 def test_what_it_passes_over(tmp_path: Path, line: str) -> None:

@@ -83,6 +83,8 @@ def diagnose(error: Exception) -> CleanupError | None:
         diagnosis = diagnoses.ROW_SECURITY
     else:
         diagnosis = _of_sqlstate(state)
+    if diagnosis is diagnoses.BAD_URL and "connection option" in said:
+        said = ""  # it names what may be a password in the wrong place
     return diagnosis.explain(said) if diagnosis else None
 
 

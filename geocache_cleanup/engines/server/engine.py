@@ -136,7 +136,7 @@ class ServerEngine(Engine):
             self._raw = call_interruptibly(
                 lambda: self.dialect.connect(*arguments, **options), self.deadline
             )
-        except (TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise _UNUSABLE from error
         except self.dialect.dbapi.ProgrammingError as error:
             # Nothing has been asked of the server yet: it is what the URL says.

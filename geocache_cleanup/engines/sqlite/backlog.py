@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import Delete
 
 from geocache_cleanup.engines.backlog import MOST_COUNTED, Backlog, KeyedBacklog, Slice
+from geocache_cleanup.engines.sqlite import deletion
 from geocache_cleanup.engines.sqlite.driver import Column, encoding_of, qualified
 from geocache_cleanup.engines.table import Condition, StaleCondition, any_stale
 
@@ -90,7 +91,7 @@ class _UnnumberedBacklog(Backlog):
 def _delete_keys(table: "SQLiteTable", condition: Condition, rowids: Sequence[int]) -> Delete:
     assert table.rowid is not None
     listed = sa.text("SELECT value FROM json_each(:rowids)").bindparams(rowids=json.dumps(rowids))
-    return sa.delete(table.clause).where(table.rowid.in_(listed), condition)
+    return deletion.set_aside(table, sa.and_(table.rowid.in_(listed), condition))
 
 
 def _delete_some(table: "SQLiteTable", condition: Condition, rows: int, after: int) -> Delete:

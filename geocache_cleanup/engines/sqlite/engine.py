@@ -19,7 +19,7 @@ from geocache_cleanup.engines.connection_info import ConnectionInfo, user_name
 from geocache_cleanup.engines.sqlite import errors
 from geocache_cleanup.engines.sqlite.driver import driver_connection, pragma
 from geocache_cleanup.engines.sqlite.inspection import inspect_table
-from geocache_cleanup.engines.sqlite.path import check_file, file_path, files_of
+from geocache_cleanup.engines.sqlite.path import check_file, file_path, files_of, may_hold_password
 from geocache_cleanup.engines.sqlite.table import SQLiteTable
 from geocache_cleanup.errors import CleanupError
 
@@ -58,11 +58,10 @@ class SQLiteEngine(Engine):
     @classmethod
     def read_url(cls, url: URL, text: str) -> URL:
         """Keep the path as it was written: SQLAlchemy decodes percent-encoding since 2.1."""
-        if "@" in (url.host or ""):
+        url = url.set(database=text.partition(":///")[2].partition("?")[0]) if url.database else url
+        if "@" in (url.host or "") or may_hold_password(url.database or ""):
             raise ValueError
-        return (
-            url.set(database=text.partition(":///")[2].partition("?")[0]) if url.database else url
-        )
+        return url
 
     @classmethod
     def shown_url(cls, url: URL) -> str:

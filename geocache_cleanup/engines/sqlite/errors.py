@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Mapping
 
+from geocache_cleanup.engines.sqlite import temporary
 from geocache_cleanup.errors import (
     CleanupError,
     ConfigError,
@@ -41,6 +42,13 @@ _STORAGE = Diagnosis(
     StorageError,
     "the storage of {path!r} is full or failing",
     "see df, and the kernel's messages in journalctl -k",
+)
+_TEMPORARY_FILES = Diagnosis(
+    StorageError,
+    "the space for temporary files in {place!r} is full",
+    "make room there, or name another directory in the variable SQLITE_TMPDIR",
+    "make room there: the service's /var/tmp is on the file system of the host's; or name another "
+    "directory in the drop-in: Environment=SQLITE_TMPDIR=, and in ReadWritePaths= as well",
 )
 _CONSTRAINT = Diagnosis(
     DataError,
@@ -87,6 +95,8 @@ def primary_code(error: BaseException) -> int:
 def diagnose(error: BaseException, path: str) -> CleanupError | None:
     """Return what an error means, None for one that no admin can do anything about: a bug."""
     code, text = primary_code(error), str(error)
+    if _is_of_temporary_files(error, path):
+        return _TEMPORARY_FILES.explain(text, place=temporary.directory())
     diagnosis = _DIAGNOSES.get(code)
     if diagnosis is _STORAGE and _on_read_only_storage(path):
         diagnosis = _READ_ONLY
@@ -95,6 +105,13 @@ def diagnose(error: BaseException, path: str) -> CleanupError | None:
     if code == sqlite3.SQLITE_ERROR and not text.startswith(_BUGS):
         diagnosis = _DAMAGED if "file format" in text else _OTHER_SCHEMA
     return diagnosis.explain(text, path=path) if diagnosis else None
+
+
+def _is_of_temporary_files(error: BaseException, path: str) -> bool:
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_GETTEMPPATH:
+        return True
+    is_full = primary_code(error) == sqlite3.SQLITE_FULL
+    return is_full and temporary.is_rather_full(directory(path))
 
 
 def damaged_schema(path: str) -> CleanupError:

@@ -1,15 +1,28 @@
 """The file that a SQLite URL names."""
 
 import os
+import re
 import stat
 import urllib.parse
 
 from sqlalchemy.engine import URL
 
+from geocache_cleanup.config.redaction import decoded
 from geocache_cleanup.errors import ConfigError, NoInputError, PermissionRefusedError
 
 # Those that change how a driver behaves, not what is opened: applications' URLs have them.
 _URL_OPTIONS = {"uri", "timeout", "check_same_thread"}
+
+
+# Another URL, what stands before a host, or options that were encoded.
+_PASSWORD = re.compile(r"://|:[^@]*@|[?&;]\w*(?:pass|pwd|secret|token|key)\w*=")
+
+
+def may_hold_password(path: str) -> bool:
+    """Tell whether a path looks like something else that holds one, and is that of no file."""
+    return _PASSWORD.search(
+        decoded(path).removeprefix("file://").removeprefix("file:")
+    ) is not None and not os.path.exists(_existing(path))
 
 
 def file_path(url: URL) -> str:
@@ -18,10 +31,10 @@ def file_path(url: URL) -> str:
         raise ConfigError(
             f"{url.drivername!r} is not a supported driver", "use sqlite:////path/to/file.db"
         )
-    if unknown := set(url.query) - _URL_OPTIONS:
+    if set(url.query) - _URL_OPTIONS:
         raise ConfigError(
-            f"the SQLite URL has options that are not supported: {', '.join(sorted(unknown))}",
-            "leave them out; a ? in a path is written %3F",
+            "the SQLite URL has options that are not supported",
+            f"leave out all but {', '.join(sorted(_URL_OPTIONS))}; a ? in a path is written %3F",
         )
     path = url.database or ""
     if path.startswith("file:") and "uri" in url.query:

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 
-from geocache_cleanup.engines.sqlite import errors
+from geocache_cleanup.engines.sqlite import errors, temporary
 from geocache_cleanup.errors import StorageError
 
 Execute = Callable[[str], None]
@@ -47,7 +47,7 @@ def _check_room(raw: sqlite3.Connection, path: str) -> None:
     """See "The VACUUM command" in SQLite's manual: up to twice the size of the file is needed."""
     pages = _number(raw, "page_count") - _number(raw, "freelist_count")
     needed = pages * _number(raw, "page_size")
-    here, elsewhere = errors.directory(path), temporary_directory()
+    here, elsewhere = errors.directory(path), temporary.directory()
     same = os.stat(here).st_dev == os.stat(elsewhere).st_dev
     for directory, times in ((here, 2 if same else 1), (elsewhere, 1)):
         free = shutil.disk_usage(directory).free
@@ -56,20 +56,6 @@ def _check_room(raw: sqlite3.Connection, path: str) -> None:
                 f"a VACUUM needs {needed * times} bytes in {directory!r}, and {free} are free",
                 "make room, or let PRAGMA auto_vacuum be INCREMENTAL, which needs none",
             )
-
-
-def temporary_directory() -> str:
-    """Return where SQLite puts files of the moment, which is not where Python does.
-
-    See "Temporary File Storage Locations" in its manual.
-    """
-    named = (os.environ.get(name, "") for name in ("SQLITE_TMPDIR", "TMPDIR"))
-    usual = ("/var/tmp", "/usr/tmp", "/tmp")  # noqa: S108 - only looked at
-    return next(filter(_can_hold_files, (*named, *usual)), ".")
-
-
-def _can_hold_files(directory: str) -> bool:
-    return os.path.isdir(directory) and os.access(directory, os.W_OK | os.X_OK)
 
 
 def _number(raw: sqlite3.Connection, name: str) -> int:

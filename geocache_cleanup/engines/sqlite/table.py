@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex
-from sqlalchemy.sql.expression import Delete
 
-from geocache_cleanup.engines.sqlite import errors, functions, search
+from geocache_cleanup.engines.sqlite import deletion, errors, functions, search
 from geocache_cleanup.engines.sqlite.driver import Column, driver_connection, pragma
 from geocache_cleanup.engines.table import Condition, StaleCondition, Table, merged
 from geocache_cleanup.times.instants import Stored
@@ -47,16 +46,10 @@ class SQLiteTable(Table):
         # Without an index every part reads the whole table: then one has to do for all.
         return found if self.index else [merged(found)]
 
-    def delete_statement(self, condition: Condition) -> Delete:
-        """Delete in the order of the table.
-
-        An index finds the rows in the order of time, in which nearly every one is on another
-        page than the last.
-        """
+    def delete(self, condition: Condition) -> int:
         if self.rowid is None:
-            return super().delete_statement(condition)
-        rows = sa.select(self.rowid).select_from(self.clause).where(condition).correlate(None)
-        return sa.delete(self.clause).where(self.rowid.in_(rows))
+            return super().delete(condition)
+        return int(self.connection.execute(deletion.set_aside(self, condition)).rowcount)
 
     def backlog(self, conditions: Sequence[StaleCondition], seconds: float) -> "Backlog":
         from geocache_cleanup.engines.sqlite import backlog, wal  # a run at once needs neither

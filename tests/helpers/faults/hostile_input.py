@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import string
 import urllib.parse
 from pathlib import Path
@@ -42,9 +43,9 @@ _PARTS = ("hunter2", "hunter", QUOTED_PASSWORD[:8], QUOTED_PASSWORD[-12:], "\u26
 REFUSED = (
     *("geo.db", "geo.db-wal", "geo.db-shm", "geo.db-journal", "link", "hard"),
     *("directory", "to-directory", ".", "absent/x.prom", "geo.db/x.prom"),
+    *("dangling", "loop", "loop/x.prom", "pipe", "socket", "x" * 256),
 )
-# A link to nothing is followed, one to itself replaced.
-TAKEN = ("geo.prom", "empty", "dangling", "loop", "a b'\";#%&$`\\\n\t\u2603", "-", "--table")
+TAKEN = ("geo.prom", "empty", "to-directory/x.prom", "a b'\";#%&$`\\\n\t\u2603", "-", "--table")
 
 
 def furnish(place: Path) -> None:
@@ -56,6 +57,8 @@ def furnish(place: Path) -> None:
     (place / "to-directory").symlink_to("directory")
     (place / "dangling").symlink_to("nothing.prom")
     (place / "loop").symlink_to("loop")
+    os.mkfifo(place / "pipe")
+    os.mknod(place / "socket", stat.S_IFSOCK | 0o600)
 
 
 def leaks(*texts: str) -> list[str]:
