@@ -165,7 +165,7 @@ class BatchRun:
             deleted = backlog.delete(table.connection, rows)
             self._stale_deleted += deleted
             return deleted
-        before = table.count()
+        before = table.tally()
         deleted = backlog.delete(table.connection, rows)
         self._stale_deleted += deleted
         gone = table.count_deleted(before, deleted)

@@ -122,18 +122,19 @@ def freed(before: int | None, after: int | None) -> int | None:
 
 def _delete_guarded(table: Table, job: Job) -> Result:
     others_act = not job.dry_run and table.may_cascade()
-    if job.max_delete_percent == 100 and not others_act:
-        return _delete_all(table, job)
-    total = table.count()
+    is_limited = job.max_delete_percent < 100
+    total = table.count() if is_limited else 0
+    before = table.tally() if others_act else 0
     result = _delete_all(table, job)
     if others_act:
         conditions = table.stale_conditions(job.cutoff, job.now, job.time_zone)
         result = dataclasses.replace(
             result,
-            deleted=table.count_deleted(total, result.deleted),
+            deleted=table.count_deleted(before, result.deleted),
             kept=table.count(any_stale(conditions)),
         )
-    check_share(result.deleted, total, job.max_delete_percent)
+    if is_limited:
+        check_share(result.deleted, total, job.max_delete_percent)
     return result
 
 

@@ -72,11 +72,14 @@ GUARDS = sa.text(
                    WHERE r.ev_class IN (SELECT number FROM parts) AND r.ev_type = '4')
     """
 )
-# In this transaction, by whatever deleted them; of the table and all that inherits from it.
+# By whatever deleted them; of the table and all that inherits from it. For all its name, the counter
+# holds those of the connection's earlier transactions too, until it reports them when it is idle.
 DELETED = sa.text(
     f"""
     {_PARTS}
-    SELECT coalesce(sum(pg_stat_get_xact_tuples_deleted(number)), 0)::bigint FROM parts
+    SELECT CASE WHEN current_setting('track_counts')::boolean
+                THEN coalesce(sum(pg_stat_get_xact_tuples_deleted(number)), 0)::bigint END
+    FROM parts
     """
 )
 MAY_VACUUM = sa.text(

@@ -63,10 +63,10 @@ class PostgreSQLTable(ServerTable):
     def may_cascade(self) -> bool:
         return bool(self.connection.execute(catalog.GUARDS, {"table": self.quoted}).scalar_one())
 
-    def count_deleted(self, before: int, rows: int) -> int:
-        """Let the server tell, unless its track_counts is off: it knows of no other's rows."""
-        found = int(self.connection.execute(catalog.DELETED, {"table": self.quoted}).scalar_one())
-        return max(rows, found) if found else super().count_deleted(before, rows)
+    def tally(self) -> int:
+        """Let the server tell, unless its track_counts is off: it counts no other's rows."""
+        deleted = self.connection.execute(catalog.DELETED, {"table": self.quoted}).scalar_one()
+        return super().tally() if deleted is None else -int(deleted)
 
     def shown_time(self) -> Column:
         column, kind = self.time.bare, self.time.kind
