@@ -72,8 +72,8 @@ GUARDS = sa.text(
                    WHERE r.ev_class IN (SELECT number FROM parts) AND r.ev_type = '4')
     """
 )
-# By whatever deleted them; of the table and all that inherits from it. For all its name, the counter
-# holds those of the connection's earlier transactions too, until it reports them when it is idle.
+# By whatever deleted them; of the table and all that inherits from it. For all its name, the
+# counter holds those of the connection's earlier transactions too, until it reports them when idle.
 DELETED = sa.text(
     f"""
     {_PARTS}
