@@ -106,7 +106,7 @@ class BatchRun:
     def tell(self, error: Exception) -> None:
         """Say in the error, be it a bug, what is done already."""
         vars(error)["partial"] = dataclasses.replace(
-            self.result, remaining=self._remaining, atomic=True, freed_pages=None
+            self.result, remaining=self._remaining, freed_pages=None
         )
         if isinstance(error, DeadlineError) and self.result.batches:
             error.hint = "run it again and it goes on, as systemd does; or raise --timeout"
@@ -120,7 +120,8 @@ class BatchRun:
             self._ledger = Ledger.find(self._engine, connection)
             self._pages = self._engine.spare_pages(connection)
             self._others_act = table.may_cascade()
-        self.result = dataclasses.replace(self.result, atomic=table.atomic)
+            atomic = prune.is_atomic(table)
+        self.result = dataclasses.replace(self.result, atomic=atomic)
         self._progress.started(self._deadline.remaining)
         return table
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL, Connection
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.mysql import errors, inspection, session
+from geocache_cleanup.engines.mysql import durability, errors, guards, inspection, session
 from geocache_cleanup.engines.mysql.expressions import MySQLExpressions
 from geocache_cleanup.engines.mysql.index import printed_index
 from geocache_cleanup.engines.mysql.table import MySQLTable
@@ -35,6 +35,7 @@ class MySQLEngine(ServerEngine):
     expressions = MySQLExpressions()
     time_type = mysql.VARCHAR(64, charset="ascii", collation="ascii_bin")
     moment_type = mysql.DATETIME(fsp=6)
+    storage = "InnoDB"
 
     def __init__(self, url: URL, deadline: Deadline, *, create: bool = False) -> None:
         """Raise ConfigError if the URL names no database, where the ledger is."""
@@ -63,6 +64,12 @@ class MySQLEngine(ServerEngine):
     def has_table(self, connection: Connection, name: str) -> bool:
         """Look in the list: an account with no right on a table is denied a look at itself."""
         return name in sa.inspect(connection).get_table_names()
+
+    def has_transactions(self, connection: Connection, name: str) -> bool:
+        return guards.has_transactions(connection, self.url.database, name)
+
+    def findings(self, connection: Connection) -> Iterator[tuple[str, str]]:
+        return durability.findings(connection)
 
     def product(self, version: str) -> str:
         return "MariaDB" if "MariaDB" in version else "MySQL"

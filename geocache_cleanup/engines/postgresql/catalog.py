@@ -90,3 +90,10 @@ MAY_VACUUM = sa.text(
     FROM pg_catalog.pg_class AS c WHERE c.oid = CAST(:table AS regclass)
     """
 )
+# Only a superuser may change them, and none for a session.
+NOT_DURABLE = sa.text(
+    """
+    SELECT name FROM pg_catalog.pg_settings
+    WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name
+    """
+)

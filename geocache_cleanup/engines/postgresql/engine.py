@@ -1,12 +1,12 @@
 """PostgreSQL 13 and later, by psycopg2 or psycopg 3."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.engines.postgresql import errors, inspection, session
+from geocache_cleanup.engines.postgresql import catalog, errors, inspection, session
 from geocache_cleanup.engines.postgresql.expressions import PostgreSQLExpressions
 from geocache_cleanup.engines.postgresql.index import printed_index
 from geocache_cleanup.engines.postgresql.table import PostgreSQLTable
@@ -34,6 +34,13 @@ class PostgreSQLEngine(ServerEngine):
 
     def table(self, connection: Connection, name: str, column: str) -> PostgreSQLTable:
         return inspection.inspect_table(self, connection, name, column)
+
+    def findings(self, connection: Connection) -> Iterator[tuple[str, str]]:
+        for name in connection.execute(catalog.NOT_DURABLE).scalars():
+            yield (
+                f"{name} of the server is off: a power cut may undo a run, or damage the table",
+                f"set {name} = on in postgresql.conf",
+            )
 
     def check_deferred_constraints(self, connection: Connection) -> None:
         connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
