@@ -1,5 +1,6 @@
 """Told as done stays done: what a crash of the server may undo is raised, or told by check."""
 
+import json
 from collections.abc import Iterator
 from signal import SIGKILL
 from typing import Any
@@ -65,3 +66,36 @@ def test_no_commit_is_told_before_it_is_written(
         assert shown == found
     finally:
         postgresql.query("ALTER ROLE app RESET ALL")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_told"),
+    [("innodb_flush_log_at_trx_commit", "0", True), ("innodb_flush_log_at_trx_commit", "1", False)],
+)
+def test_what_no_session_can_set_is_told(
+    mariadb: Any, database_of: Any, name: str, value: str, is_told: bool
+) -> None:
+    """Where a commit is told before it is written, check says so, and a run does its work."""
+    database = database_of(mariadb)
+    make_stale_table(mariadb, database)
+    ((before,),) = mariadb.query(f"SELECT @@GLOBAL.{name}")
+    mariadb.query(f"SET GLOBAL {name} = {value}")
+    try:
+        assert any(name in found for found in advised(mariadb.url(database))) == is_told
+    finally:
+        mariadb.query(f"SET GLOBAL {name} = {before}")
+
+
+def test_a_server_that_does_not_write_is_told(postgresql: Any, database_of: Any) -> None:
+    """The tests' own servers are such ones: they need not outlast a power cut."""
+    database = database_of(postgresql)
+    make_stale_table(postgresql, database)
+    found = advised(postgresql.url(database))
+    assert [finding.partition(" ")[0] for finding in found if "power cut" in finding] == ["fsync"]
+
+
+def advised(url: Any) -> list[str]:
+    """Return what check has to say."""
+    checked = geocache_cleanup("check", BEFORE, "--json", url=text_of(url))
+    assert checked.status == 0, checked.last
+    return [part["finding"] for part in json.loads(checked.output)["advice"]]

@@ -29,7 +29,11 @@ class PostgreSQLTable(ServerTable):
     """The table; ``identity`` is its oid."""
 
     def try_lock(self) -> bool:
-        """Take the lock, which ends with the transaction."""
+        """Take the lock, which ends with the transaction.
+
+        Between batches nobody has it: behind a pooler a lock of the session would stay with a
+        connection that the next batch may not get. Each batch takes it anew.
+        """
         key = self.identity if self.identity < 2**31 else self.identity - 2**32
         return bool(
             self.execute(f"SELECT pg_try_advisory_xact_lock({_LOCK_CLASS}, {key})").scalar_one()
