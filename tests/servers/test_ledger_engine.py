@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from helpers.processes import wait_until
-from helpers.servers.commands import Command, geocache_cleanup
+from helpers.servers.commands import Command, fails, geocache_cleanup
 from helpers.servers.dialects import is_mysql, make_stale_table, text_of
 
 BEFORE = "--before=2026-01-01"
@@ -147,3 +147,19 @@ def test_a_table_of_another_engine_is_told(mariadb: Any, filled: str) -> None:
     assert (done.status, done.last["atomic"], done.last["deleted"]) == (0, False, None), done.last
     assert "nothing was deleted" not in done.last["message"]
     assert 0 < mariadb.query("SELECT count(*) FROM geo_cache", filled)[0][0] < ROWS
+
+
+def test_an_engine_that_is_enforced_is_no_fault_of_the_connection(
+    mariadb: Any, database_of: Any
+) -> None:
+    """Where tables may be of no other engine no ledger is made, and the server's word is told."""
+    if is_mysql(mariadb):
+        assert not mariadb.query("SHOW VARIABLES LIKE 'enforce_storage_engine'")
+        return
+    url = mariadb.url(database_of(mariadb))
+    mariadb.query("SET GLOBAL enforce_storage_engine = Aria")
+    try:
+        last = fails(url, command="migrate")
+    finally:
+        mariadb.query("SET GLOBAL enforce_storage_engine = NULL")
+    assert (last["exit_status"], "setting of the server" in last["reason"]) == (78, True), last

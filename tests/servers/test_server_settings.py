@@ -247,6 +247,7 @@ def test_settings_of_postgresql_that_stop_a_run(
 ON_MARIADB_REFUSED = {
     "tx_read_only": ("1", 69, "READ ONLY transaction"),
     "transaction_read_only": ("1", 69, "READ ONLY transaction"),
+    "max_session_mem_used": ("8192", 78, "max-session-mem-used"),
 }
 
 

@@ -97,6 +97,11 @@ NOT_ALLOWED = Diagnosis(
 BAD_URL = Diagnosis(
     ConfigError, "the driver cannot use the URL", "check what follows ? in --database-url"
 )
+SETTING = Diagnosis(
+    ConfigError,
+    "a setting of the server does not allow it",
+    "change what the server names, for the account or for all",
+)
 NO_TRANSACTIONS = Diagnosis(
     ConfigError,
     "the pooler takes no transactions",
