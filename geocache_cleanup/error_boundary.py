@@ -10,7 +10,7 @@ import typer
 from geocache_cleanup.errors import CleanupError, ExitStatus, Interrupted, SettingsError
 from geocache_cleanup.events import Event, exit_status_of
 from geocache_cleanup.invocation import Invocation
-from geocache_cleanup.result import Result
+from geocache_cleanup.result import NOT_ATOMIC, Result
 
 _BUG_HINT = "this is a bug in geocache-cleanup; please report it with this event"
 
@@ -90,12 +90,13 @@ def _fail(
 
 
 def _outcome(partial: Result | None) -> str:
-    if partial is None or not partial.batches:
-        return "nothing was deleted"
-    return (
+    partial = partial or Result()
+    done = (
         f"{partial.deleted} rows were deleted in {partial.batches} batches, "
         f"{'more' if partial.remaining is None else partial.remaining} remain"
     )
+    notes = [done] * bool(partial.batches) + [NOT_ATOMIC] * (not partial.atomic)
+    return "; ".join(notes or ["nothing was deleted"])
 
 
 def _done(
@@ -106,4 +107,5 @@ def _done(
         return {}
     seconds = round(invocation.deadline.elapsed, 3)
     result = dataclasses.replace(partial or Result(), duration_seconds=seconds)
-    return result.as_fields(in_doubt=in_doubt)
+    is_counted = result.atomic or bool(result.batches)
+    return result.as_fields(in_doubt=in_doubt or not is_counted)

@@ -11,6 +11,11 @@ from typing import Any, NamedTuple
 
 # What the events of a run say from its start on, None where that is not known yet.
 JOB_KEYS = ("table", "time_column", "database", "cutoff", "retention_days", "dry_run", "run_id")
+# What a run has to say that is not atomic.
+NOT_ATOMIC = (
+    "the engine of the table or of the ledger has no transactions: a run that is stopped leaves "
+    "a part done"
+)
 _NEVER = object()
 
 
@@ -33,7 +38,7 @@ class Result:
     ``deleted`` rows include those of the table that went by cascades and triggers, ``kept`` ones
     are stale and stay because a trigger or a rule keeps them.
     ``remaining`` is how many stale rows a run in batches that ended early has left. ``atomic``
-    is false on an engine that could not have undone the run, had it been interrupted.
+    is false where an engine, of the table or of the ledger, cannot undo a run that is interrupted.
     ``freed_pages`` are pages of a SQLite file that new rows can use; elsewhere it is None.
     """
 
@@ -69,7 +74,7 @@ class Result:
             for field in dataclasses.fields(self)
             if getattr(self, field.name) != field.metadata["silent"]
         }
-        known = {"duration_seconds"} if in_doubt else told.keys()
+        known = {"duration_seconds", "atomic"} if in_doubt else told.keys()
         return {name: value if name in known else None for name, value in told.items()}
 
 

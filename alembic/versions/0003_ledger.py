@@ -37,6 +37,8 @@ def _ledger() -> sa.Table:
         # Names of tables may hold what the database's own characters lack.
         mysql_charset="utf8mb4",
         mariadb_charset="utf8mb4",
+        # A run that is undone must take its record with it, whatever the default engine is.
+        **operations.storage_options(),
     )
 
 

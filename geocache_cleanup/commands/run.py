@@ -10,6 +10,7 @@ from geocache_cleanup.invocation import Invocation
 from geocache_cleanup.pruning import batches, prune
 from geocache_cleanup.pruning.job import Job
 from geocache_cleanup.pruning.progress import ShownProgress
+from geocache_cleanup.result import NOT_ATOMIC
 from geocache_cleanup.times import instants
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 # Seconds that systemd grants on top of --timeout, for the start-up and the roll-back.
 _GRACE = 60
-_NOT_ATOMIC = "the table's engine has no transactions: a run that is stopped leaves a part done"
 
 
 def run_job(invocation: Invocation, recorder: "Recorder") -> None:
@@ -77,7 +77,7 @@ def _report(invocation: Invocation, result: "Result") -> None:
     if result.kept:
         notes += f"; {result.kept} stale rows stay, as a trigger or a rule keeps them"
     if not result.atomic:
-        notes += f"; {_NOT_ATOMIC}"
+        notes += f"; {NOT_ATOMIC}"
     message = f"{verb} {result.deleted} rows of {invocation.settings.table} from before"
     text = f"{message} {invocation.fields['cutoff']}{notes}"
     invocation.emit(event, level, text, **result.as_fields())

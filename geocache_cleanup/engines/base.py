@@ -7,7 +7,7 @@ A new engine is a folder beside this file, with an ``Engine`` and a ``Table``, a
 import abc
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -35,13 +35,15 @@ class Engine(abc.ABC):
     ``is_embedded``: it works in this process, so that nobody else can be asked to stop it.
     ``has_schemas``: a dot in the name of a table separates its schema. ``time_type`` is text in
     the order of its characters' codes, which an index then serves; ``moment_type`` is the type
-    of the ledger's times, UTC without a zone, to the microsecond.
+    of the ledger's times, UTC without a zone, to the microsecond. ``storage`` names the storage
+    engine for tables of this program's own, where there are some without transactions.
     """
 
     is_embedded: ClassVar[bool] = False
     has_schemas: ClassVar[bool] = True
     time_type: ClassVar[TypeEngine[Any]] = sa.Text()
     moment_type: ClassVar[TypeEngine[Any]] = sa.DateTime()
+    storage: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -132,6 +134,14 @@ class Engine(abc.ABC):
     def has_table(self, connection: Connection, name: str) -> bool:
         """Tell whether there is a table of that name, in the schema that is looked in first."""
         return bool(sa.inspect(connection).has_table(name))
+
+    def has_transactions(self, connection: Connection, name: str) -> bool:  # noqa: ARG002 - as above
+        """Tell whether what is done to a table can be undone, or there is none of that name."""
+        return True
+
+    def findings(self, connection: Connection) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - as above
+        """Return what of the server's settings may undo what was told, each with a remedy."""
+        return ()
 
     def check_deferred_constraints(self, connection: Connection) -> None:
         """Raise CleanupError for what would be refused at the commit, where that can be told."""

@@ -95,13 +95,17 @@ class Table(abc.ABC):
         """Delete the rows of a condition; return how many there were."""
         return int(self.connection.execute(sa.delete(self.clause).where(condition)).rowcount)
 
+    def tally(self) -> int:
+        """Return a number that falls by one with each row that goes; the rows, if nothing else."""
+        return self.count()
+
     def count_deleted(self, before: int, rows: int) -> int:
-        """Return how many rows went since there were ``before``, of which ``rows`` were stale.
+        """Return how many rows went since ``tally`` was ``before``; ``rows`` of them were stale.
 
         More than those, where cascades and triggers take others; what others add meanwhile
-        hides some of these.
+        may hide some of these.
         """
-        return max(rows, before - self.count())
+        return max(rows, before - self.tally())
 
     def check_writable(self) -> None:
         """Raise CleanupError if rows of the table could not be deleted; change nothing."""

@@ -131,7 +131,7 @@ class BatchRun:
         """Say in the error, be it a bug, what is done already."""
         remaining = self._remaining if self._is_all_found else None
         vars(error)["partial"] = dataclasses.replace(
-            self.result, remaining=remaining, atomic=True, freed_pages=None
+            self.result, remaining=remaining, freed_pages=None
         )
         if isinstance(error, DeadlineError) and self.result.batches:
             error.hint = "run it again and it goes on, as systemd does; or raise --timeout"
@@ -145,7 +145,8 @@ class BatchRun:
             self._ledger = Ledger.find(self._engine, connection)
             self._pages = self._engine.spare_pages(connection)
             self._others_act = table.may_cascade()
-        self.result = dataclasses.replace(self.result, atomic=table.atomic)
+            atomic = prune.is_atomic(table)
+        self.result = dataclasses.replace(self.result, atomic=atomic)
         self._progress.started(self._deadline.remaining)
         return table
 
@@ -193,7 +194,7 @@ class BatchRun:
             deleted = backlog.delete(table.connection, rows)
             self._stale_deleted += deleted
             return deleted
-        before = table.count()
+        before = table.tally()
         deleted = backlog.delete(table.connection, rows)
         self._stale_deleted += deleted
         gone = table.count_deleted(before, deleted)

@@ -8,7 +8,7 @@ from geocache_cleanup.engines.base import Engine
 from geocache_cleanup.engines.table import Table, any_stale
 from geocache_cleanup.errors import CleanupError, DataError, DeadlineError
 from geocache_cleanup.pruning.job import Job
-from geocache_cleanup.pruning.ledger import Ledger
+from geocache_cleanup.pruning.ledger import NAME, Ledger
 from geocache_cleanup.result import Result
 
 # The run is late already.
@@ -38,18 +38,28 @@ def prune(engine: Engine, job: Job, deadline: Deadline, progress: Progress = SIL
     then as it was.
     """
     table = None
+    atomic = True
     try:
         with job.at_table(engine, write=not job.dry_run) as table:
+            atomic = is_atomic(table)
             progress.started(deadline.remaining)
             result = _delete_and_record(table, job, deadline)
             # Past this point the run is committed, whatever arrives.
             deadline.check()
-    except DeadlineError as error:
+    except Exception as error:
+        if not (atomic or job.dry_run):
+            vars(error)["partial"] = Result(atomic=False)
         # Either it never came to delete anything, or a part of it is done.
-        if table is None or job.dry_run or not table.atomic:
-            raise
-        raise _too_slow(engine, job, deadline, error) from None
-    return dataclasses.replace(result, duration_seconds=round(deadline.elapsed, 3))
+        elif isinstance(error, DeadlineError) and table is not None and not job.dry_run:
+            raise _too_slow(engine, job, deadline, error) from None
+        raise
+    seconds = round(deadline.elapsed, 3)
+    return dataclasses.replace(result, atomic=atomic, duration_seconds=seconds)
+
+
+def is_atomic(table: Table) -> bool:
+    """Tell whether the database can undo a run: what it does to the table, and to the ledger."""
+    return table.atomic and table.engine.has_transactions(table.connection, NAME)
 
 
 def _too_slow(engine: Engine, job: Job, deadline: Deadline, error: DeadlineError) -> DeadlineError:
@@ -122,18 +132,19 @@ def freed(before: int | None, after: int | None) -> int | None:
 
 def _delete_guarded(table: Table, job: Job) -> Result:
     others_act = not job.dry_run and table.may_cascade()
-    if job.max_delete_percent == 100 and not others_act:
-        return _delete_all(table, job)
-    total = table.count()
+    is_limited = job.max_delete_percent < 100
+    total = table.count() if is_limited else 0
+    before = table.tally() if others_act else 0
     result = _delete_all(table, job)
     if others_act:
         conditions = table.stale_conditions(job.cutoff, job.now, job.time_zone)
         result = dataclasses.replace(
             result,
-            deleted=table.count_deleted(total, result.deleted),
+            deleted=table.count_deleted(before, result.deleted),
             kept=table.count(any_stale(conditions)),
         )
-    check_share(result.deleted, total, job.max_delete_percent)
+    if is_limited:
+        check_share(result.deleted, total, job.max_delete_percent)
     return result
 
 
@@ -145,12 +156,7 @@ def _delete_all(table: Table, job: Job) -> Result:
         # Counted afterwards, when the stale rows are out of the way; see the table of MySQL.
         if part.unreadable is not None:
             unreadable += table.count(part.unreadable)
-    return Result(
-        deleted=deleted,
-        unreadable=unreadable,
-        batches=0 if job.dry_run else 1,
-        atomic=table.atomic,
-    )
+    return Result(deleted=deleted, unreadable=unreadable, batches=0 if job.dry_run else 1)
 
 
 def check_share(deleted: int, total: int, percent: int) -> None:

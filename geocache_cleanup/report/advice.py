@@ -39,11 +39,16 @@ class AdviceContext:
     settings_file: str
 
 
+LEDGER_NOT_ATOMIC = Advice(
+    "the ledger's engine has no transactions: it may tell of a run that was undone", _MIGRATE
+)
+
+
 def advise(document: CheckDocument, context: AdviceContext) -> Sequence[Advice]:
     """Return all that is to be said of a document; parts that it lacks are passed over."""
     found = list(_of_settings(document, context))
     if document.connection:
-        found += _of_connection(document.connection, context)
+        found += [*_of_connection(document.connection, context), *document.findings]
     if document.table:
         found += _of_table(document.table, document)
     if document.kept:

@@ -58,7 +58,8 @@ class Problem:
 class CheckDocument:
     """What check has found so far; a part that it did not come to is None.
 
-    ``cutoff`` is RFC 3339 text. ``statistics`` are shown as a part of the table.
+    ``cutoff`` is RFC 3339 text. ``statistics`` are shown as a part of the table, ``findings`` on
+    the database as a part of the advice.
     """
 
     version: str
@@ -77,6 +78,7 @@ class CheckDocument:
     lock: "RunEstimate | None" = None
     writable: bool | None = None
     problem: Problem | None = None
+    findings: Sequence["Advice"] = ()
     advice: Sequence["Advice"] = field(default_factory=list)
 
     def setting(self, option: str) -> ShownSetting | None:
@@ -87,6 +89,7 @@ class CheckDocument:
         """Return what --json prints; see JSON in the manual page."""
         document = dataclasses.asdict(self)
         statistics = document.pop("statistics")
+        del document["findings"]
         if statistics is not None:
             document["table"].update(statistics)
         return {

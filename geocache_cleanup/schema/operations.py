@@ -61,7 +61,29 @@ def geo_cache() -> sa.Table:
         *others,
         sa.Column(quoted_name(wanted.time_column, True), time_type, nullable=False),
         schema=quoted_name(wanted.schema, True) if wanted.schema else None,
+        **storage_options(),
     )
+
+
+def storage_options() -> dict[str, Any]:
+    """Return the options of a table that name a storage engine with transactions."""
+    storage = _engine_class().storage
+    return {"mysql_engine": storage, "mariadb_engine": storage} if storage else {}
+
+
+def keep_in_transactions(name: str) -> None:
+    """Move a table of this program's own to an engine with transactions, if it is on another."""
+    storage = _engine_class().storage
+    printing = op.get_context().as_sql
+    if storage is None or not (printing or _lacks_transactions(name)):
+        return
+    op.execute(f"ALTER TABLE {name} ENGINE={storage}")
+    _attributes()["done"].append(f"moved the table {name} to {storage}")
+
+
+def _lacks_transactions(name: str) -> bool:
+    engine: Engine = _attributes()["engine"]
+    return not engine.has_transactions(op.get_bind(), name)
 
 
 def time_index() -> sa.Index:

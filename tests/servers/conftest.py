@@ -10,12 +10,13 @@ import pytest
 from helpers import host, reporting
 from helpers.host import cache_lock, install
 from helpers.servers import mariadb as mariadb_server
+from helpers.servers import pgbouncer
 from helpers.servers import postgresql as postgresql_server
 from helpers.servers.fixtures import database, database_of, running
 from helpers.servers.releases import HERE, MYSQL, POSTGRESQL, RELEASES, Server
 
 __all__ = ["database", "database_of", "running"]  # fixtures
-_PACKAGES = ["postgresql", "mariadb-server", "galera-4", "rsync"]
+_PACKAGES = ["postgresql", "mariadb-server", "galera-4", "rsync", "pgbouncer"]
 _HERE = Path(__file__).parent
 _SERVERS = ("server", "postgresql", "mariadb")
 # What is run on the oldest and the newest servers as well, if not asked for otherwise.
@@ -59,7 +60,8 @@ def _problem() -> str | None:
     if os.geteuid() != 0:
         return "only root can start servers as the users postgres and mysql"
     with cache_lock():
-        if not (postgresql_server.is_installed() and mariadb_server.is_installed()):
+        parts = (postgresql_server, mariadb_server, pgbouncer)
+        if not all(part.is_installed() for part in parts):
             return install(*_PACKAGES)
     return None
 

@@ -66,6 +66,24 @@ def test_all_stale_rows_go(server: Any, database: str, shape: str) -> None:
     assert (again.status, again.last["deleted"], again.last["batches"]) == (0, 0, 1)
 
 
+def test_no_batch_counts_those_before_it(server: Any, database: str) -> None:
+    """Where a trigger has a say the server is asked how many went: each batch's own."""
+    fill(server, database, "text")
+    act = "SET @gone = 1"
+    if is_postgresql(server):
+        server.query(
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'",
+            database,
+        )
+        act = "EXECUTE FUNCTION f()"
+    server.query(f"CREATE TRIGGER t BEFORE DELETE ON geo_cache FOR EACH ROW {act}", database)
+    done = geocache_cleanup("run", BEFORE, BATCHES, url=text_of(server.url(database)))
+    assert (done.status, done.last["deleted"]) == (0, ROWS // 2), done.last
+    assert done.last["batches"] > 1
+    recorded = number(server, database, "sum(deleted) FROM geocache_cleanup_runs")
+    assert recorded == ROWS // 2
+
+
 def test_parts_of_a_table_have_the_same_places(postgresql: Any, database_of: Any) -> None:
     """In a partitioned table each part has rows in the same places: only stale ones go."""
     database, numbers = database_of(postgresql), "generate_series(1, 5000) AS s (n)"

@@ -1,10 +1,9 @@
 """MariaDB 10.5 and later, MySQL 8, and Galera clusters of them, by PyMySQL or mysqlclient."""
 
 import contextlib
-import math
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,17 +11,15 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL, Connection
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.engines.mysql import errors, inspection
+from geocache_cleanup.engines.mysql import durability, errors, guards, inspection, session
 from geocache_cleanup.engines.mysql.expressions import MySQLExpressions
 from geocache_cleanup.engines.mysql.index import printed_index
 from geocache_cleanup.engines.mysql.table import MySQLTable
 from geocache_cleanup.engines.server.drivers import Driver
-from geocache_cleanup.engines.server.engine import Mode, ServerEngine, lock_seconds
+from geocache_cleanup.engines.server.engine import Mode, ServerEngine
 from geocache_cleanup.errors import CleanupError, ConfigError
 
 _SOCKET = "/run/mysqld/mysqld.sock"
-# What the server and the driver allow on top: this program cancels first and says why.
-_GRACE_SECONDS = 5
 
 
 class MySQLEngine(ServerEngine):
@@ -38,6 +35,7 @@ class MySQLEngine(ServerEngine):
     expressions = MySQLExpressions()
     time_type = mysql.VARCHAR(64, charset="ascii", collation="ascii_bin")
     moment_type = mysql.DATETIME(fsp=6)
+    storage = "InnoDB"
 
     def __init__(self, url: URL, deadline: Deadline, *, create: bool = False) -> None:
         """Raise ConfigError if the URL names no database, where the ledger is."""
@@ -67,17 +65,23 @@ class MySQLEngine(ServerEngine):
         """Look in the list: an account with no right on a table is denied a look at itself."""
         return name in sa.inspect(connection).get_table_names()
 
+    def has_transactions(self, connection: Connection, name: str) -> bool:
+        return guards.has_transactions(connection, self.url.database, name)
+
+    def findings(self, connection: Connection) -> Iterator[tuple[str, str]]:
+        return durability.findings(connection)
+
     def product(self, version: str) -> str:
         return "MariaDB" if "MariaDB" in version else "MySQL"
 
     def options(self, seconds: int) -> dict[str, object]:
-        """Return the driver's options; the server's own mode would decide what a cast may do."""
         options: dict[str, object] = {
             "charset": "utf8mb4",
-            "sql_mode": "NO_ENGINE_SUBSTITUTION",
+            "sql_mode": session.SQL_MODE,
+            "init_command": session.AT_CONNECT,
             "connect_timeout": max(1, seconds),
-            "read_timeout": seconds + _GRACE_SECONDS,
-            "write_timeout": seconds + _GRACE_SECONDS,
+            "read_timeout": seconds + session.GRACE_SECONDS,
+            "write_timeout": seconds + session.GRACE_SECONDS,
         }
         if not self.url.host and os.path.exists(_SOCKET):
             options["unix_socket"] = _SOCKET
@@ -85,35 +89,14 @@ class MySQLEngine(ServerEngine):
 
     def preamble(self, mode: Mode, seconds: float | None) -> Sequence[str]:
         is_mariadb = bool(self.dialect.is_mariadb)
-        isolation = "tx_isolation" if is_mariadb else "transaction_isolation"
-        settings = [
-            "time_zone = '+00:00'",
-            "sql_safe_updates = 0",
-            "sql_big_selects = 1",
-            # Locks no row that stays; but a binary log of statements does not go with it.
-            (
-                f"{isolation} = IF(@@log_bin AND @@binlog_format = 'STATEMENT',"
-                " 'REPEATABLE-READ', 'READ-COMMITTED')"
-            ),
-        ]
-        if seconds is not None:
-            lock, idle = max(1, int(lock_seconds(seconds))), math.ceil(seconds) + _GRACE_SECONDS
-            settings += [
-                f"lock_wait_timeout = {lock}",
-                f"innodb_lock_wait_timeout = {lock}",
-                f"wait_timeout = {idle}",
-                *([f"max_statement_time = {idle}"] if is_mariadb else []),
-            ]
-        statements = [f"SET SESSION {', '.join(settings)}", f"DO GET_LOCK('{self._token}', 0)"]
-        if mode is not Mode.MIGRATE:
-            access = "READ WRITE" if mode is Mode.WRITE else "READ ONLY"
-            statements.append(f"START TRANSACTION {access}")
-        return statements
+        return session.preamble(mode, seconds, self._token, is_mariadb=is_mariadb)
 
     def cancel(self, raw: Any) -> None:  # noqa: ARG002 - one signature for all engines
         """End the statement; a balancer may choose another server: the token tells."""
         arguments, options = self.dialect.create_connect_args(self.url)
-        killer = self.dialect.connect(*arguments, **{**self.options(_GRACE_SECONDS), **options})
+        killer = self.dialect.connect(
+            *arguments, **{**self.options(session.GRACE_SECONDS), **options}
+        )
         with contextlib.closing(killer):
             cursor = killer.cursor()
             cursor.execute(f"SELECT IS_USED_LOCK('{self._token}')")

@@ -13,8 +13,11 @@ _WORDS = {
     "wsrep_max_ws": diagnoses.TOO_LARGE,
     "WSREP": diagnoses.CONFLICT,
     "wsrep": diagnoses.CONFLICT,
+    "read-only": diagnoses.READ_ONLY,
+    "read_only": diagnoses.READ_ONLY,
+    "option so it cannot execute": diagnoses.SETTING,
 }
-MISLEADING = {1105, 1180}
+MISLEADING = {1105, 1180, 1290}
 # What a server answers; and of that, what it says of a statement of this program's that is wrong.
 _SERVERS = {*range(1_000, 2_000), *range(3_000, 6_000)}
 _BUGS = {1064, 1065, 1149, 1582, 1583, 1630}
@@ -31,7 +34,7 @@ NUMBERS: Mapping[Diagnosis, str] = {
     diagnoses.LOST: "1053 1077 1079 1152 1158 1159 1160 1161 1184 1927 2006 2013 2014 2027 2055"
     " 3169 4031",
     diagnoses.NOT_READY: "1040 1047 1129 1203 1226 3032 3168",
-    diagnoses.READ_ONLY: "1290 1792 1836",
+    diagnoses.READ_ONLY: "1792 1836",
     diagnoses.LOCKED: "1205 3572",
     diagnoses.CONFLICT: "1213 1020 3101",
     diagnoses.CANCELLED: "1317 1028 1969 3024 1907 3058",

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 if TYPE_CHECKING:
     from geocache_cleanup.engines.mysql.table import MySQLTable
@@ -22,11 +23,24 @@ _SEES_ALL = """
     OR EXISTS (SELECT 1 FROM information_schema.schema_privileges
                WHERE privilege_type = 'TRIGGER' AND :schema LIKE table_schema)
 """
+_ENGINE = sa.text(
+    """
+    SELECT e.transactions FROM information_schema.tables AS t
+    JOIN information_schema.engines AS e ON e.engine = t.engine
+    WHERE t.table_schema = :schema AND t.table_name = :table
+    """
+)
 _OTHER_ENGINES = """
     EXISTS (SELECT 1 FROM information_schema.tables AS t
             JOIN information_schema.engines AS e ON e.engine = t.engine
             WHERE t.table_schema = :schema AND e.transactions = 'NO')
 """
+
+
+def has_transactions(connection: Connection, schema: str | None, table: str) -> bool:
+    """Tell whether what is done to a table can be undone, or there is none of that name."""
+    found = connection.execute(_ENGINE, {"schema": schema, "table": table}).scalar()
+    return found is None or found == "YES"
 
 
 def may_cascade(table: "MySQLTable") -> bool:

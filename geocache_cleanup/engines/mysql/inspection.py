@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import quoted_name
 
+from geocache_cleanup.engines.mysql import guards
 from geocache_cleanup.engines.mysql.table import MySQLTable
 from geocache_cleanup.engines.server.kinds import Column, Kind, TimeColumn, kind_of
 from geocache_cleanup.engines.server.relations import Relation, choose, choose_column, clause_of
@@ -35,13 +36,6 @@ _RELATIONS = sa.text(
            table_schema = DATABASE() AS is_visible
     FROM information_schema.tables WHERE table_schema IN (DATABASE(), :schema)
     ORDER BY table_name
-    """
-)
-_ENGINE = sa.text(
-    """
-    SELECT e.transactions AS transactions FROM information_schema.tables AS t
-    JOIN information_schema.engines AS e ON e.engine = t.engine
-    WHERE t.table_schema = :schema AND t.table_name = :table
     """
 )
 _COLUMNS = sa.text(
@@ -89,7 +83,7 @@ def inspect_table(
         index=index if time.is_indexed else None,
         columns=list(rows),
         key=[part["column_name"] for part in parts if part["index_name"] == "PRIMARY"],
-        atomic=connection.execute(_ENGINE, where).scalar() == "YES",
+        atomic=guards.has_transactions(connection, relation.schema, relation.name),
         time=time,
     )
 

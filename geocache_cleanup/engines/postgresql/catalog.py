@@ -72,11 +72,14 @@ GUARDS = sa.text(
                    WHERE r.ev_class IN (SELECT number FROM parts) AND r.ev_type = '4')
     """
 )
-# In this transaction, by whatever deleted them; of the table and all that inherits from it.
+# By whatever deleted them; of the table and all that inherits from it. For all its name, the
+# counter holds those of the connection's earlier transactions too, until it reports them when idle.
 DELETED = sa.text(
     f"""
     {_PARTS}
-    SELECT coalesce(sum(pg_stat_get_xact_tuples_deleted(number)), 0)::bigint FROM parts
+    SELECT CASE WHEN current_setting('track_counts')::boolean
+                THEN coalesce(sum(pg_stat_get_xact_tuples_deleted(number)), 0)::bigint END
+    FROM parts
     """
 )
 # At most so many of one part; pg_relation_size() knows of no parts.
@@ -93,5 +96,12 @@ MAY_VACUUM = sa.text(
                 WHEN current_setting('server_version_num')::integer >= 170000
                 THEN has_table_privilege(c.oid, 'MAINTAIN') ELSE false END
     FROM pg_catalog.pg_class AS c WHERE c.oid = CAST(:table AS regclass)
+    """
+)
+# Only a superuser may change them, and none for a session.
+NOT_DURABLE = sa.text(
+    """
+    SELECT name FROM pg_catalog.pg_settings
+    WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name
     """
 )

@@ -1,29 +1,18 @@
 """PostgreSQL 13 and later, by psycopg2 or psycopg 3."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from geocache_cleanup.engines.postgresql import errors, inspection
+from geocache_cleanup.engines.postgresql import catalog, errors, inspection, session
 from geocache_cleanup.engines.postgresql.expressions import PostgreSQLExpressions
 from geocache_cleanup.engines.postgresql.index import printed_index
 from geocache_cleanup.engines.postgresql.table import PostgreSQLTable
 from geocache_cleanup.engines.server.drivers import Driver
-from geocache_cleanup.engines.server.engine import Mode, ServerEngine, lock_seconds
+from geocache_cleanup.engines.server.engine import Mode, ServerEngine
 from geocache_cleanup.errors import CleanupError
-
-# What the server allows itself on top: this program cancels first and says why.
-_GRACE_SECONDS = 5
-# A replica says so at once, before anything is searched; asking for READ WRITE would override
-# a role that is set read-only on purpose.
-_MUST_WRITE = (
-    "DO $$BEGIN IF current_setting('transaction_read_only')::boolean THEN"
-    " RAISE read_only_sql_transaction USING MESSAGE = 'a replica, or a read-only role';"
-    " END IF; END$$"
-)
 
 
 class PostgreSQLEngine(ServerEngine):
@@ -46,6 +35,13 @@ class PostgreSQLEngine(ServerEngine):
     def table(self, connection: Connection, name: str, column: str) -> PostgreSQLTable:
         return inspection.inspect_table(self, connection, name, column)
 
+    def findings(self, connection: Connection) -> Iterator[tuple[str, str]]:
+        for name in connection.execute(catalog.NOT_DURABLE).scalars():
+            yield (
+                f"{name} of the server is off: a power cut may undo a run, or damage the table",
+                f"set {name} = on in postgresql.conf",
+            )
+
     def check_deferred_constraints(self, connection: Connection) -> None:
         connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
 
@@ -54,32 +50,23 @@ class PostgreSQLEngine(ServerEngine):
 
     def options(self, seconds: int) -> dict[str, object]:
         """Return the driver's options; probes notice a host that has gone without a word."""
-        return {
+        options: dict[str, object] = {
             "application_name": "geocache-cleanup",
+            "client_encoding": "utf8",
             "connect_timeout": max(2, seconds),
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
         }
+        if self.dialect.driver == "psycopg":
+            # A statement that is prepared on one connection a pooler may send to another.
+            options["prepare_threshold"] = None
+        return options
 
     def preamble(self, mode: Mode, seconds: float | None) -> Sequence[str]:
-        """Return what to execute first; local settings suit connection poolers as well."""
-        scope = "SESSION" if mode is Mode.MIGRATE else "LOCAL"
-        settings = ["TIME ZONE 'UTC'", "standard_conforming_strings = on"]
-        if seconds is not None:
-            settings += [
-                f"lock_timeout = {_milliseconds(lock_seconds(seconds))}",
-                f"statement_timeout = {_milliseconds(seconds + _GRACE_SECONDS)}",
-                f"idle_in_transaction_session_timeout = {_milliseconds(seconds + _GRACE_SECONDS)}",
-            ]
-        begin = []
-        if mode is not Mode.MIGRATE:
-            # Rows that a policy would hide are not told from rows that are not there.
-            settings.append("row_security = off")
-            # Of a row that is being refreshed, READ COMMITTED judges what it then holds.
-            begin = ["SET TRANSACTION ISOLATION LEVEL READ COMMITTED"]
-            begin.append("SET TRANSACTION READ ONLY" if mode is Mode.READ else _MUST_WRITE)
-        return [*begin, *(f"SET {scope} {setting}" for setting in settings)]
+        if mode is Mode.MIGRATE:
+            return session.migration_preamble(self._raw, seconds)
+        return session.preamble(mode, seconds)
 
     def cancel(self, raw: Any) -> None:
         raw.cancel()
@@ -89,7 +76,3 @@ class PostgreSQLEngine(ServerEngine):
 
     def diagnose(self, error: Exception) -> CleanupError | None:
         return errors.diagnose(error)
-
-
-def _milliseconds(seconds: float) -> int:
-    return min(max(1, math.ceil(seconds * 1_000)), 2**31 - 1)

@@ -39,7 +39,9 @@ SQLSTATES: Mapping[str, Diagnosis] = {
     "P0001": diagnoses.CONSTRAINT,
 }
 
-# libpq gives a refused connection no SQLSTATE: its words are all there is.
+# libpq gives a refused connection no SQLSTATE, and a pooler this one to all that it says itself:
+# the words are all there is.
+_OF_POOLER = "08P01"
 WORDS: Mapping[str, Diagnosis] = {
     "too many": diagnoses.NOT_READY,
     "authentication failed": diagnoses.REFUSED,
@@ -50,13 +52,21 @@ WORDS: Mapping[str, Diagnosis] = {
     "Permission denied": diagnoses.REFUSED,
     "permission denied for database": diagnoses.FORBIDDEN,
     'role "': diagnoses.REFUSED,
+    "no such user": diagnoses.REFUSED,
     "starting up": diagnoses.NOT_READY,
     "shutting down": diagnoses.NOT_READY,
     "recovery mode": diagnoses.NOT_READY,
     "not yet accepting connections": diagnoses.NOT_READY,
     "remaining connection slots": diagnoses.NOT_READY,
+    "no more connections allowed": diagnoses.NOT_READY,
+    "query_wait_timeout": diagnoses.NOT_READY,
+    "server login has been failing": diagnoses.NOT_READY,
     "session is read-only": diagnoses.READ_ONLY,
     'database "': diagnoses.NO_DATABASE,
+    "no such database": diagnoses.NO_DATABASE,
+    "bouncer config error": diagnoses.NO_DATABASE,
+    "in statement pooling mode": diagnoses.NO_TRANSACTIONS,
+    "unsupported startup parameter": diagnoses.BAD_URL,
     "invalid connection option": diagnoses.BAD_URL,
     "invalid URI query parameter": diagnoses.BAD_URL,
     "invalid integer value": diagnoses.BAD_URL,
@@ -75,7 +85,7 @@ def diagnose(error: Exception) -> CleanupError | None:
     state = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
     context = getattr(error, "diag", None)
     said = getattr(context, "message_primary", None) or diagnoses.one_line(str(error))
-    if state is None:
+    if state in {None, _OF_POOLER}:
         diagnosis = _by_words(error, said)
     elif getattr(context, "context", None):
         diagnosis = _in_function(state)

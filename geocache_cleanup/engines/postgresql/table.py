@@ -34,7 +34,11 @@ class PostgreSQLTable(ServerTable):
     """The table; ``identity`` is its oid."""
 
     def try_lock(self) -> bool:
-        """Take the lock, which ends with the transaction."""
+        """Take the lock, which ends with the transaction.
+
+        Between batches nobody has it: behind a pooler a lock of the session would stay with a
+        connection that the next batch may not get. Each batch takes it anew.
+        """
         key = self.identity if self.identity < 2**31 else self.identity - 2**32
         return bool(
             self.execute(f"SELECT pg_try_advisory_xact_lock({_LOCK_CLASS}, {key})").scalar_one()
@@ -87,10 +91,10 @@ class PostgreSQLTable(ServerTable):
     def may_cascade(self) -> bool:
         return bool(self.connection.execute(catalog.GUARDS, {"table": self.quoted}).scalar_one())
 
-    def count_deleted(self, before: int, rows: int) -> int:
-        """Let the server tell, unless its track_counts is off: it knows of no other's rows."""
-        found = int(self.connection.execute(catalog.DELETED, {"table": self.quoted}).scalar_one())
-        return max(rows, found) if found else super().count_deleted(before, rows)
+    def tally(self) -> int:
+        """Let the server tell, unless its track_counts is off: it counts no other's rows."""
+        deleted = self.connection.execute(catalog.DELETED, {"table": self.quoted}).scalar_one()
+        return super().tally() if deleted is None else -int(deleted)
 
     def shown_time(self) -> Column:
         column, kind = self.time.bare, self.time.kind

@@ -23,7 +23,7 @@ UNREACHABLE = Diagnosis(
 LOST = Diagnosis(
     UnavailableError,
     "the connection to the server was lost; the ledger says whether the last transaction was kept",
-    "see the server's log; running again is safe",
+    "see the log of the server, and of the pooler where there is one; running again is safe",
 )
 NOT_READY = Diagnosis(
     UnavailableError,
@@ -33,7 +33,8 @@ NOT_READY = Diagnosis(
 READ_ONLY = Diagnosis(
     UnavailableError,
     "the server is read-only",
-    "it is a replica or was set so: name the primary in --database-url",
+    "it is a replica: name the primary in --database-url; or it was set so, for the server or for "
+    "the account (default_transaction_read_only, tx_read_only)",
 )
 LOCKED = Diagnosis(
     TemporaryError,
@@ -48,7 +49,8 @@ CONFLICT = Diagnosis(
 CANCELLED = Diagnosis(
     TemporaryError,
     "the server ended the statement; the transaction was undone",
-    "an administrator or a time limit of the server's account ended it; run again",
+    "an administrator or a time limit of the server's account ended it; run again, and migrate "
+    "and --reclaim without a pooler: behind one such limits hold for them",
 )
 OUT_OF_MEMORY = Diagnosis(
     TemporaryError, "the server is out of memory or locks", "see the server's log; run again"
@@ -94,6 +96,17 @@ NOT_ALLOWED = Diagnosis(
 )
 BAD_URL = Diagnosis(
     ConfigError, "the driver cannot use the URL", "check what follows ? in --database-url"
+)
+SETTING = Diagnosis(
+    ConfigError,
+    "a setting of the server does not allow it",
+    "change what the server names, for the account or for all",
+)
+NO_TRANSACTIONS = Diagnosis(
+    ConfigError,
+    "the pooler takes no transactions",
+    "give the database pool_mode = transaction or session in pgbouncer.ini, or connect to the "
+    "server itself",
 )
 STORAGE = Diagnosis(
     StorageError, "the server's storage is full or failing", "see df on the server, and its log"

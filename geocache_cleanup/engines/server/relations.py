@@ -37,7 +37,9 @@ def choose(relations: Sequence[Relation], wanted: str) -> Relation:
         None,
     )
     if found is None:
-        tables = [relation.name for relation in relations if relation.is_visible]
+        tables = [relation.name for relation in relations if relation.is_visible] or [
+            f"{relation.schema}.{relation.name}" for relation in relations
+        ]
         shown = ", ".join(tables[:_MOST_NAMED]) + (", …" if len(tables) > _MOST_NAMED else "")
         raise ConfigError(
             f"there is no table {wanted!r}; there is: {shown or 'no table at all'}",
