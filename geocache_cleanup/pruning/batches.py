@@ -134,7 +134,9 @@ class BatchRun:
             self.result, remaining=remaining, freed_pages=None
         )
         if isinstance(error, DeadlineError) and self.result.batches:
-            error.hint = "run it again and it goes on, as systemd does; or raise --timeout"
+            error.hint = error.service_hint = (
+                "run it again and it goes on, as systemd does; or raise --timeout"
+            )
 
     def _find(self, connection: Connection) -> Table:
         """Find the table, locked: whoever may not write learns it before a long search."""
