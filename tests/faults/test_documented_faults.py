@@ -27,6 +27,10 @@ BACKED_BY = {
         "0",
         "test_full_disks.py::test_temporary_files_have_no_room",
     ),
+    "Likewise, with a table WITHOUT ROWID or with triggers": (
+        "74",
+        "test_full_disks.py::test_temporary_files_are_told_from_the_database",
+    ),
     "Reading, writing or syncing fails": ("74", "test_failing_io.py::test_each_call_fails"),
     "The quota is used up": ("74", "test_quota.py::test_the_quota_is_used_up"),
     "The file system is read-only": ("77", "test_full_disks.py::test_a_read_only_remount"),

@@ -98,8 +98,7 @@ def given(url: str, source: str, directory: Path) -> tuple[list[str], dict[str, 
     return [], {"CREDENTIALS_DIRECTORY": str(directory)}
 
 
-# Of the 24 trials with each URL the fifth, and of all the ninety-seventh; coprime to 24, both come
-# to every command, source and format.
+# Each URL has 24 trials: such steps come to every command, source and format.
 @pytest.mark.parametrize("step", [97, pytest.param(5, marks=pytest.mark.faults)])
 def test_every_failure_of_every_url(fork_servers: ForkServers, tmp_path: Path, step: int) -> None:
     """Each command, each source, each log format: a documented end that shows no secret."""
