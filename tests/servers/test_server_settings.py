@@ -27,6 +27,12 @@ CHILD = (
     "CREATE TABLE child (about INTEGER,"
     " FOREIGN KEY (about) REFERENCES native (ip) ON DELETE CASCADE)"
 )
+# Longer than the limits above.
+SLOW = (
+    "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
+    " 'BEGIN PERFORM pg_sleep(0.4); RETURN NULL; END';"
+    "CREATE TRIGGER slow BEFORE DELETE ON native FOR EACH STATEMENT EXECUTE FUNCTION slow()"
+)
 NUMBERS = "\u65e5\u672c"  # what Latin letters cannot write
 BEFORE = "--before=2026-06-03T12:00:00Z"
 # As if they were not set. Those that only make a run slow are here too.
@@ -34,11 +40,11 @@ ON_POSTGRESQL: Mapping[str, str] = {
     "synchronous_commit": "off",
     "default_transaction_isolation": "serializable",
     "default_transaction_deferrable": "on",
-    "statement_timeout": "30ms",
+    "statement_timeout": "200ms",
     "lock_timeout": "1ms",
-    "idle_in_transaction_session_timeout": "100ms",
+    "idle_in_transaction_session_timeout": "200ms",
     "idle_session_timeout": "1s",
-    "transaction_timeout": "30ms",
+    "transaction_timeout": "200ms",
     "row_security": "off",
     "DateStyle": "German, DMY",
     "IntervalStyle": "sql_standard",
@@ -223,6 +229,8 @@ def compare(server: Any, database: str, name: str, value: str, expected: dict[st
         if not is_known:
             return
         make_tables(server, database)
+        if name.endswith("_timeout") and is_postgresql(server):
+            server.query(SLOW, database)
         url = server.url(database, driver=DRIVER) if is_postgresql(server) else server.url(database)
         found = outcome(open_engine(url, Deadline(60)), url)
         found = {**found, "rows": rows(server, database)}
