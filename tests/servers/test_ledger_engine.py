@@ -15,9 +15,19 @@ BEFORE = "--before=2026-01-01"
 ROWS = 300
 LEDGER, VERSIONS = "geocache_cleanup_runs", "geocache_cleanup_alembic_version"
 ENGINES = ["MyISAM", "Aria"]
+# MariaDB tells of the statement in the trigger, MySQL of the one that fires it.
+SLEEPING = (
+    "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'DO SLEEP%' OR info LIKE '{}%'"
+)
 WAYS = pytest.mark.parametrize(
     "arguments", [(), ("--batch-seconds=5",)], ids=["at once", "batches"]
 )
+
+
+@pytest.fixture(params=["mariadb", "mariadb-10.5"], scope="session")
+def mariadb(request: pytest.FixtureRequest, running: Callable[[str], Any]) -> Any:
+    """Return MariaDB: how to stop a run of MySQL in the trigger's sleep is still to be found."""
+    return running(request.param)
 
 
 @pytest.fixture(params=ENGINES)
@@ -97,8 +107,8 @@ def stopped(server: Any, database: str, *arguments: str) -> Any:
     trigger = f"CREATE DEFINER=app TRIGGER t AFTER INSERT ON {LEDGER} FOR EACH ROW DO SLEEP(5)"
     server.query(trigger, database)
     command = Command("run", BEFORE, *arguments, url=text_of(server.url(database)))
-    waiting = "SELECT 1 FROM information_schema.processlist WHERE state = 'User sleep'"
-    wait_until("the record", lambda: server.query(waiting))
+    wait_until("the record", lambda: server.query(SLEEPING.format("INSERT INTO geocache_")))
+    time.sleep(0.3)
     command.process.terminate()
     done = command.end()
     server.query("DROP TRIGGER t", database)
@@ -139,8 +149,7 @@ def test_a_table_of_another_engine_is_told(mariadb: Any, filled: str) -> None:
     trigger = "CREATE DEFINER=app TRIGGER t BEFORE DELETE ON geo_cache FOR EACH ROW DO SLEEP(0.05)"
     mariadb.query(trigger, filled)
     command = Command("run", BEFORE, url=text_of(mariadb.url(filled)))
-    gone = "SELECT 1 FROM information_schema.processlist WHERE state = 'User sleep'"
-    wait_until("the first row", lambda: mariadb.query(gone))
+    wait_until("the first row", lambda: mariadb.query(SLEEPING.format("DELETE FROM ")))
     time.sleep(0.3)
     command.process.terminate()
     done = command.end()

@@ -35,7 +35,7 @@ class MySQLEngine(ServerEngine):
     expressions = MySQLExpressions()
     time_type = mysql.VARCHAR(64, charset="ascii", collation="ascii_bin")
     moment_type = mysql.DATETIME(fsp=6)
-    storage = "InnoDB"
+    storage = session.STORAGE
 
     def __init__(self, url: URL, deadline: Deadline, *, create: bool = False) -> None:
         """Raise ConfigError if the URL names no database, where the ledger is."""

@@ -9,6 +9,8 @@ from geocache_cleanup.engines.server.engine import Mode, lock_seconds
 GRACE_SECONDS = 5
 # The server's own mode would decide what a cast may do.
 SQL_MODE = "NO_ENGINE_SUBSTITUTION"
+# An engine with transactions.
+STORAGE = "InnoDB"
 # What SQLAlchemy's first questions need as well: it asks them, and ends them with ROLLBACK.
 AT_CONNECT = "SET SESSION completion_type = 0, sql_select_limit = 18446744073709551615"
 _SETTINGS = (
@@ -36,6 +38,9 @@ def preamble(mode: Mode, seconds: float | None, token: str, *, is_mariadb: bool)
     # What a pattern means; and how long MySQL lets a SELECT take.
     settings.append("default_regex_flags = ''" if is_mariadb else "max_execution_time = 0")
     settings += _limits(seconds, is_mariadb=is_mariadb)
+    if mode is Mode.MIGRATE:
+        # For the table of revisions, which Alembic makes; our own tables name it.
+        settings.append(f"default_storage_engine = {STORAGE}")
     statements = [f"SET SESSION {', '.join(settings)}", f"DO GET_LOCK('{token}', 0)"]
     if mode is not Mode.MIGRATE:
         # Asking for READ WRITE would override what is set read-only on purpose.

@@ -49,7 +49,8 @@ def preamble(mode: Mode, seconds: float | None) -> Sequence[str]:
     begin.append("SET TRANSACTION READ ONLY" if mode is Mode.READ else _MUST_WRITE)
     idle = [] if seconds is None else [f"idle_in_transaction_session_timeout = {_limit(seconds)}"]
     settings = [*_LOCAL, *_limits(seconds), *idle]
-    return [*begin, *(f"SET LOCAL {setting}" for setting in settings), *_raised(local=True)]
+    # A limit on the whole transaction has begun to run.
+    return [*begin, *_raised(local=True), *(f"SET LOCAL {setting}" for setting in settings)]
 
 
 def migration_preamble(raw: Any, seconds: float | None) -> Sequence[str]:
@@ -70,7 +71,7 @@ def _limits(seconds: float | None) -> Iterator[str]:
 
 
 def _raised(*, local: bool) -> Iterator[str]:
-    for statement in (_DURABLE, _WHOLE):
+    for statement in (_WHOLE, _DURABLE):
         yield statement.format(local=str(local).lower())
 
 
