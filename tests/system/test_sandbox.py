@@ -113,3 +113,13 @@ def test_a_drop_in_has_to_close_what_it_opens(application: Machine, closed: bool
     found = probed(application, [OPENED], lines)
     assert found["places"] == {OPENED: [] if closed else EVERY_MEANS}
     assert found["mounts"] == ([] if closed else [OPENED])
+
+
+def test_the_unit_that_runs_before_writes_nothing(machine: Machine) -> None:
+    """It runs as root, to which the units in /run belong."""
+    unit = "geocache-cleanup-start-limit@{}.service".format
+    for directory in ("/run", "/run/systemd/system", "/etc/systemd/system", "/usr/lib"):
+        start = f"ExecStart=/usr/bin/touch {directory}/probe"
+        machine.drop_in(f"[Service]\nExecStart=\n{start}\n", unit(""))
+        assert machine.status(f"systemctl start {unit('geocache-cleanup')}") == 1
+        assert machine.status(f"test -e {directory}/probe") == 1
