@@ -16,9 +16,9 @@ TRACES = (
 ).replace("(", "\\(").replace(")", "\\)")  # fmt: skip
 
 
-def timer_state(machine: Machine) -> tuple[str, str]:
-    """Return whether the timer is enabled, and whether it waits."""
-    return machine.show(TIMER, "UnitFileState"), machine.show(TIMER, "ActiveState")
+def timer_state(machine: Machine, timer: str = TIMER) -> tuple[str, str]:
+    """Return whether a timer is enabled, and whether it waits."""
+    return machine.show(timer, "UnitFileState"), machine.show(timer, "ActiveState")
 
 
 def starts(machine: Machine) -> int:
@@ -112,7 +112,8 @@ def test_removing_ends_runs_and_timers_and_keeps_the_data(fresh: Machine) -> Non
     database = "/var/lib/geocache-cleanup/eu/cache.db"
     settings = f"GEOCACHE_CLEANUP_DATABASE_URL=sqlite:///{database}\n"
     fresh.write("/etc/geocache-cleanup/eu.env", settings, 0o600)
-    fresh.run("systemctl enable --now geocache-cleanup@eu.timer")
+    fresh.run("systemctl enable --now geocache-cleanup@eu.timer geocache-cleanup@us.timer")
+    fresh.run("systemctl disable --now geocache-cleanup@us.timer")
     fresh.run("install -d -o geocache-cleanup -g geocache-cleanup /var/lib/geocache-cleanup/eu")
     fresh.fill(2, 1, database)
     fresh.write("/etc/geocache-cleanup/us.env", "GEOCACHE_CLEANUP_TIMEOUT=soon\n", 0o600)
@@ -131,11 +132,14 @@ def test_removing_ends_runs_and_timers_and_keeps_the_data(fresh: Machine) -> Non
 
 
 def test_installing_again_after_removal_goes_on(fresh: Machine) -> None:
-    """With the settings, the data and the timers that were there."""
+    """With the settings, the data and the timers that were there; one that was disabled is not."""
     fresh.fill(stale=2, fresh=1)
     fresh.run(OLD)
-    assert fresh.show("geocache-cleanup@eu.timer", "UnitFileState") == "enabled"
     assert timer_state(fresh) == ("enabled", "active")
+    assert timer_state(fresh, "geocache-cleanup@eu.timer") == ("enabled", "active")
+    assert timer_state(fresh, "geocache-cleanup@us.timer") == ("disabled", "inactive")
+    assert fresh.show("geocache-cleanup@eu.timer", "NextElapseUSecRealtime")
+    assert fresh.run("systemctl is-system-running") == "running\n"
     fresh.run(START)
     assert fresh.rows() == 1
 

@@ -26,8 +26,10 @@ def test_the_instance_is_the_service_but_for_its_files() -> None:
     keys = {line.partition("=")[0] for line in plain ^ instance}
     assert keys == {
         *("Description", "ConditionPathExists", "EnvironmentFile", "LoadCredential"),
-        *("StateDirectory", "LogExtraFields"),
+        *("StateDirectory", "LogExtraFields", "NoExecPaths"),
     }
+    state = "NoExecPaths=-/var/lib/geocache-cleanup"
+    assert {line for line in plain ^ instance if "NoExec" in line} == {state, f"{state}/%i"}
 
 
 def test_the_timers_differ_in_their_description_only() -> None:
