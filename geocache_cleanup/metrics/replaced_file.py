@@ -52,7 +52,7 @@ class ReplacedFile:
                 f"no permission to write the metrics file in {os.path.dirname(self.path)!r}",
                 "give the directory to the user of the job",
                 "give the directory to the user of the job, and copy the example metrics.conf to "
-                "the unit's drop-ins: ReadWritePaths= is the directory",
+                "the unit's drop-ins: ReadWritePaths= and NoExecPaths= are the directory",
             )
         # One of a name that SQLite uses, even where there is none yet, would keep others out.
         if any(map(self._is, forbidden)):

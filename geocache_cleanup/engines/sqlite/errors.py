@@ -18,7 +18,7 @@ from geocache_cleanup.errors import (
 
 _DROP_IN = (
     "copy the example other-sqlite.conf to the unit's drop-ins: User= and Group= are those of the "
-    "database, ReadWritePaths= is its directory"
+    "database, ReadWritePaths= and NoExecPaths= are its directory"
 )
 _NO_PERMISSION = Diagnosis(
     PermissionRefusedError,
