@@ -72,6 +72,15 @@ class Table(abc.ABC):
         Where others wait for it, in transactions of no more than ``seconds``.
         """
 
+    def count_stale(
+        self,
+        conditions: Sequence[StaleCondition],
+        seconds: float,  # noqa: ARG002 - for those that lock others out
+    ) -> int:
+        """Count the stale rows, in transactions as short as those of ``backlog``."""
+        with self.engine.transaction(self.connection, write=False):
+            return self.count(any_stale(conditions))
+
     @abc.abstractmethod
     def stored_times(self) -> Iterable[tuple[Stored, int]]:
         """Yield every stored time as it is, with the number of rows that hold it."""

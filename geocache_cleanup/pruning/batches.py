@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.backlog import Backlog
 from geocache_cleanup.engines.base import Engine
-from geocache_cleanup.engines.table import StaleCondition, Table, any_stale
+from geocache_cleanup.engines.table import StaleCondition, Table
 from geocache_cleanup.errors import ConfigError, DeadlineError
 from geocache_cleanup.pruning import prune
 from geocache_cleanup.pruning.batch_sizer import BatchSizer
@@ -58,6 +58,7 @@ class BatchRun:
         self._deadline = deadline
         self._progress = progress
         self._sizer = BatchSizer(job.batch_seconds)
+        self._seconds = max(job.batch_seconds, LEAST_SEARCH_SECONDS)
         self._ledger: Ledger | None = None
         # Rows of the table at the start, where a share of them is all that may go.
         self._rows_guarded: int | None = None
@@ -88,9 +89,7 @@ class BatchRun:
 
     def _count_stale(self, table: Table) -> int:
         self._look_again(table)
-        conditions = self._conditions(table)
-        with self._engine.transaction(table.connection, write=False):
-            return table.count(any_stale(conditions))
+        return table.count_stale(self._conditions(table), self._seconds)
 
     def _pass(self, table: Table) -> tuple[int, int]:
         """Delete what is found; return how many rows that were, and how many of them went."""
@@ -159,8 +158,7 @@ class BatchRun:
 
     def _begin(self, table: Table) -> Backlog:
         job = self._job
-        seconds = max(job.batch_seconds, LEAST_SEARCH_SECONDS)
-        backlog = table.backlog(self._conditions(table), seconds)
+        backlog = table.backlog(self._conditions(table), self._seconds)
         if job.max_delete_percent < 100:
             if self._rows_guarded is None:
                 with self._engine.transaction(table.connection, write=False):

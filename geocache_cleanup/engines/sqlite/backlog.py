@@ -34,11 +34,9 @@ def find_stale(
     with _transaction(table):
         ends: Any = sa.select(sa.func.min(table.rowid), sa.func.max(table.rowid))
         low, high = table.connection.execute(ends.select_from(table.clause)).one()
-    slices = (
-        found for part in conditions for found in _slices(table, _Reading(table, part), seconds)
-    )
     span = (low or 0, high or 0)
-    return KeyedBacklog(span, slices, lambda rows: _delete_keys(table, condition, rows))
+    found = slices(table, conditions, seconds)
+    return KeyedBacklog(span, found, lambda rows: _delete_keys(table, condition, rows))
 
 
 def _transaction(table: "SQLiteTable") -> contextlib.AbstractContextManager[None]:
@@ -158,8 +156,15 @@ class _Reading:
         return value.decode(encoding) if is_text and isinstance(value, bytes) else value
 
 
+def slices(
+    table: "SQLiteTable", conditions: Sequence[StaleCondition], seconds: float
+) -> Iterator[Slice]:
+    """Yield what is found, in transactions of so many seconds that are over when it is told."""
+    for part in conditions:
+        yield from _slices(table, _Reading(table, part), seconds)
+
+
 def _slices(table: "SQLiteTable", reading: _Reading, seconds: float) -> Iterator[Slice]:
-    """Yield what is found, in transactions that are over when it is told."""
     with _transaction(table):
         encoding = encoding_of(table.connection)
     last: tuple[int, object] | None = None

@@ -57,6 +57,13 @@ class SQLiteTable(Table):
         wal.prepare(driver_connection(self.connection))
         return backlog.find_stale(self, conditions, seconds)
 
+    def count_stale(self, conditions: Sequence[StaleCondition], seconds: float) -> int:
+        from geocache_cleanup.engines.sqlite import backlog
+
+        if self.rowid is None:
+            return super().count_stale(conditions, seconds)
+        return sum(len(found.keys) for found in backlog.slices(self, conditions, seconds))
+
     def stored_times(self) -> Iterator[tuple[Stored, int]]:
         raw = driver_connection(self.connection)
         raw.text_factory = lambda data: data.decode(errors="replace")
