@@ -1,6 +1,7 @@
 """The job in batches: a series of transactions, each short enough for a busy application."""
 
 import dataclasses
+import gc
 import time
 from collections.abc import Sequence
 
@@ -39,6 +40,9 @@ def prune_in_batches(
 
     Raise what ``prune.prune`` raises: the batches before are kept, and told as ``partial``.
     """
+    # Off since the start: but statements leave cycles behind, and these hold a batch's keys.
+    gc.freeze()
+    gc.enable()
     batch_run = BatchRun(engine, job, deadline, progress)
     try:
         with engine.open(write=True) as connection:

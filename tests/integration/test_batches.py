@@ -1,5 +1,6 @@
 """Batches: the same rows as at once, whatever the table's shape, and what is kept of a part."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -287,3 +288,15 @@ def test_a_single_transaction_that_is_too_slow_says_so(tmp_path: Path) -> None:
         prune.prune(open_engine(parse_url(f"sqlite:///{path}"), deadline), jobs.job(), deadline)
     assert "--batch-seconds 1" in caught.value.hint
     assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS]
+
+
+def test_what_statements_leave_behind_is_collected(tmp_path: Path) -> None:
+    """Collection is off while the command starts: in batches it would keep the keys of each."""
+    path = tmp_path / "geo.db"
+    fill(path, SHAPES["usual"])
+    gc.disable()
+    try:
+        jobs.run_here(path, batch_seconds=0.001)
+        assert gc.isenabled()
+    finally:
+        gc.enable()
