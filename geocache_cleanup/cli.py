@@ -38,7 +38,8 @@ def _print_version(wanted: bool) -> None:
 
 def _as_service(invocation: Invocation, context: Any) -> None:
     """End a command that the service is to run, with the status it has there."""
-    if context.params["instance"] is None and not invocation.lacks_url:
+    is_for_itself = context.params["instance"] is None and invocation.settings.configured
+    if invocation.service or is_for_itself:
         return
     from geocache_cleanup.commands.as_service import run_as_service
 

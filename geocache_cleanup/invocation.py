@@ -6,6 +6,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO, cast
 
 from geocache_cleanup import hints, output
@@ -100,14 +101,14 @@ class Invocation:
             yield from settings_file.problems(self.service.settings_file)
 
     @property
-    def lacks_url(self) -> bool:
-        """Whether nothing names the database that the command is to work on."""
-        return self.given["database_url"].source == "default"
+    def settings_file(self) -> Path:
+        """The file that an admin sets this command's variables in."""
+        return (self.service or Service()).settings_file
 
     @property
     def ignores_service(self) -> bool:
         """Whether this host has settings of a service which the command was not given."""
-        return self.lacks_url and not self.service and service.configured() is not None
+        return not (self.settings.configured or self.service) and service.configured() is not None
 
     def database_url(self) -> "URL":
         """Parse the database URL, and show it in every event from now on, without its secrets."""
@@ -184,8 +185,7 @@ class Invocation:
     def _why_nothing(self) -> str:
         if self.ignores_service:
             return f"{NOT_GIVEN}; {REMEDY}"
-        found = self.service or Service()
         return (
             f"no database is configured and there is no {DEFAULT_DATABASE}; set "
-            f"{SETTINGS['database_url'].variable} in {found.settings_file}"
+            f"{SETTINGS['database_url'].variable} in {self.settings_file}"
         )

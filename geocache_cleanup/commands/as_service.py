@@ -22,20 +22,18 @@ _INSTANCE = re.compile(r"[A-Za-z0-9:_.\\-]+")
 def run_as_service(invocation: "Invocation", context: Any) -> int | None:
     """Run a command as the service, and return its exit status.
 
-    Return None where it is for this process to do: in the service, or with a URL given. Raise
-    CleanupError where it is neither.
+    Return None where this host has none, and it is for this process to do. Raise CleanupError
+    where it is for nobody.
     """
     instance = context.params["instance"]
-    if invocation.service or not (instance or invocation.lacks_url):
-        return None
-    changes = context.command.name == "migrate" or invocation.fields.get("dry_run") is False
+    deletes = invocation.fields.get("dry_run") is False
     if not service.is_booted():
-        _refuse_without_systemd(instance, changes=changes)
+        _refuse_without_systemd(instance, changes=deletes or context.command.name == "migrate")
         return None
     if not (instance or service.is_installed()):
         return None
     target = _target(invocation, instance)
-    if invocation.fields.get("dry_run") is False:
+    if deletes:
         raise ConfigError(
             f"in a shell the job has neither the settings nor the sandbox of {target.unit}",
             f"systemctl start {target.unit}; {_URL}",

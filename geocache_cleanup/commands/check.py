@@ -20,7 +20,6 @@ from geocache_cleanup.report.advice import LEDGER_NOT_ATOMIC, Advice, AdviceCont
 from geocache_cleanup.report.check_text import check_text
 from geocache_cleanup.report.document import CheckDocument, LedgerReport, Problem, ShownSetting
 from geocache_cleanup.systemd import timers
-from geocache_cleanup.systemd.service import Service
 from geocache_cleanup.times import instants
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def _completed(invocation: Invocation, document: CheckDocument) -> Iterator[None
             ignores_service=invocation.ignores_service,
             timeout=invocation.settings.timeout,
             is_root=os.geteuid() == 0 and not invocation.service,
-            settings_file=str((invocation.service or Service()).settings_file),
+            settings_file=str(invocation.settings_file),
         )
         document.advice = [
             Advice(found.finding, invocation.in_words_of_reader(found.remedy))
