@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class NoAnswerError(Exception):
@@ -34,3 +34,14 @@ def ask(command: Sequence[str], seconds: float) -> str:
         said = done.stderr.strip().splitlines() or [f"{command[0]} failed"]
         raise NoAnswerError(said[0].rstrip("."))
     return done.stdout
+
+
+def show(
+    units: Sequence[str], properties: Sequence[str], seconds: float
+) -> Sequence[Mapping[str, str]]:
+    """Return these properties of each unit, by their names; raise NoAnswerError as ``ask`` does."""
+    shown = ask(("systemctl", "show", *units, f"--property={','.join(properties)}"), seconds)
+    return [
+        dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        for block in shown.split("\n\n")
+    ]

@@ -1,5 +1,6 @@
 """A command as the service runs it: its settings, user and sandbox, by a unit like its own."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -92,7 +93,8 @@ class Delegation:
 
         def pass_on(number: int, _frame: FrameType | None) -> None:
             name = signal.Signals(number).name
-            _systemctl("kill", f"--signal={name}", self._unit)
+            with contextlib.suppress(NoAnswerError):  # it has not begun, or is over
+                ask(("systemctl", "kill", f"--signal={name}", self._unit), _SECONDS)
 
         try:
             process = subprocess.Popen(  # noqa: S603 - the unit's own lines, which root has written
@@ -130,7 +132,3 @@ def _cat(service: Service) -> str:
         return ask(("systemctl", "cat", service.unit), _SECONDS)
     except NoAnswerError as error:
         raise ConfigError(f"systemd shows no {service.unit}: {error}", _SEE_UNITS) from None
-
-
-def _systemctl(*arguments: str) -> None:
-    subprocess.run(["systemctl", *arguments], capture_output=True, check=False)  # noqa: S603, S607 - constants

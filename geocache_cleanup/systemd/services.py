@@ -2,19 +2,17 @@
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from geocache_cleanup.events import Event
 from geocache_cleanup.systemd import service, timers
-from geocache_cleanup.systemd.ask import NoAnswerError, ask
+from geocache_cleanup.systemd.ask import NoAnswerError, ask, show
 from geocache_cleanup.systemd.service import Service
 from geocache_cleanup.systemd.timers import Timer
 
 _START, _END = "ExecMainStartTimestamp", "ExecMainExitTimestamp"
 _PROPERTIES = (_START, _END, "ActiveState", "SubState", "Result", "ExecMainStatus")
-_DONE = (Event.RAN, Event.SKIPPED)
-_ENDS = (*_DONE, Event.INTERRUPTED, Event.FAILED)
 _FAILED = "failed"
 _RESULTS = {
     Event.RAN.value: "ok",
@@ -22,6 +20,7 @@ _RESULTS = {
     Event.INTERRUPTED.value: "stopped",
     Event.FAILED.value: _FAILED,
 }
+_DONE = (Event.RAN.value, Event.SKIPPED.value)
 _KEY = "GEOCACHE_CLEANUP_EVENT"
 _SECONDS = 5.0
 # Where the last run is long ago it is looked for in all files.
@@ -67,8 +66,10 @@ def look(instance: str | None) -> Sequence[ServiceReport]:
 
 
 def _report(found: Service, timer: Timer | None) -> ServiceReport:
-    state = _state(found)
-    last, done = _last_event(found, _ENDS), _last_event(found, _DONE)
+    (state,) = show((found.unit,), _PROPERTIES, _SECONDS)
+    last = done = _last_event(found, _RESULTS)
+    if last and last["event"] not in _DONE:
+        done = _last_event(found, _DONE)
     began, ended = (timers.moment(state.get(name, "")) for name in (_START, _END))
     told = _text(last, "timestamp")
     # A run that deleted nothing may be below the level that is logged. systemd gives seconds.
@@ -93,18 +94,12 @@ def _report(found: Service, timer: Timer | None) -> ServiceReport:
     )
 
 
-def _state(found: Service) -> Mapping[str, str]:
-    command = ("systemctl", "show", found.unit, f"--property={','.join(_PROPERTIES)}")
-    lines = ask(command, _SECONDS).splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line)
-
-
-def _last_event(found: Service, events: Sequence[Event]) -> Mapping[str, object] | None:
+def _last_event(found: Service, events: Iterable[str]) -> Mapping[str, object] | None:
     """Return the latest of these events of the service in the journal, with the keys it has there.
 
     None if there is none, or if the journal is not for this user to read.
     """
-    matches = [f"{_KEY}={event.value}" for event in events]
+    matches = [f"{_KEY}={event}" for event in events]
     journal = ("journalctl", "--quiet", f"--unit={found.unit}", "--output=cat", "--lines=1")
     with contextlib.suppress(NoAnswerError, ValueError):
         event = json.loads(ask([*journal, *matches], _JOURNAL_SECONDS))

@@ -1,10 +1,10 @@
 """What systemd says of the timers that start the job."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from geocache_cleanup.systemd.ask import NoAnswerError, ask
+from geocache_cleanup.systemd.ask import NoAnswerError, show
 from geocache_cleanup.times import instants
 
 # Instances are listed only as far as systemd has loaded them, which it has if they are armed.
@@ -41,19 +41,15 @@ class Timers:
 
 def look() -> Timers:
     """Ask systemd, for two seconds at most; where there is none, say so and never fail."""
-    command = ("systemctl", "show", *_UNITS, f"--property={','.join(_PROPERTIES)}")
     try:
-        shown = ask(command, _SECONDS)
+        shown = show(_UNITS, _PROPERTIES, _SECONDS)
     except NoAnswerError as error:
         return Timers(unknown=str(error))
-    found = [_parse(block) for block in shown.split("\n\n")]
-    timers = [timer for timer in found if timer]
+    timers = [timer for timer in map(_timer, shown) if timer]
     return Timers(timers, None if timers else f"there is no {_UNITS[0]}")
 
 
-def _parse(block: str) -> Timer | None:
-    lines = [line.partition("=") for line in block.splitlines()]
-    found = {name: value for name, _, value in lines}
+def _timer(found: Mapping[str, str]) -> Timer | None:
     if found.get("LoadState") in {None, "not-found"}:
         return None
     return Timer(
