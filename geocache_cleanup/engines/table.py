@@ -100,6 +100,17 @@ class Table(abc.ABC):
         Raise TemporaryError if one is at work.
         """
 
+    def prune(self, part: StaleCondition, *, dry_run: bool) -> tuple[int, int]:
+        """Delete the stale rows of a part, or only count them; count what cannot be read there.
+
+        Return both numbers.
+        """
+        stale = 0
+        if part.stale is not None:
+            stale = self.count(part.stale) if dry_run else self.delete(part.stale)
+        # Counted afterwards, when the stale rows are out of the way; see the table of MySQL.
+        return stale, self.count_unreadable([part])
+
     def delete(self, condition: Condition) -> int:
         """Delete the rows of a condition; return how many there were."""
         return int(self.connection.execute(sa.delete(self.clause).where(condition)).rowcount)

@@ -151,11 +151,8 @@ def _delete_guarded(table: Table, job: Job) -> Result:
 def _delete_all(table: Table, job: Job) -> Result:
     deleted = unreadable = 0
     for part in table.stale_conditions(job.cutoff, job.now, job.time_zone):
-        if part.stale is not None:
-            deleted += table.count(part.stale) if job.dry_run else table.delete(part.stale)
-        # Counted afterwards, when the stale rows are out of the way; see the table of MySQL.
-        if part.unreadable is not None:
-            unreadable += table.count(part.unreadable)
+        stale, unknown = table.prune(part, dry_run=job.dry_run)
+        deleted, unreadable = deleted + stale, unreadable + unknown
     return Result(deleted=deleted, unreadable=unreadable, batches=0 if job.dry_run else 1)
 
 

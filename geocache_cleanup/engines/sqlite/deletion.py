@@ -1,4 +1,4 @@
-"""Rows are deleted in two steps: which ones are stale is set aside, then those are touched.
+"""Rows are deleted in two steps: which ones are stale is found out, then those are touched.
 
 A statement that calls functions may fail in the middle, and so SQLite would first copy every page
 it changes to a temporary file: as large as the database, where most of it is stale.
@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.sql.expression import Delete, Select
+from sqlalchemy.sql.expression import Delete, Select, TableClause, quoted_name
 
-from geocache_cleanup.engines.table import Condition
+from geocache_cleanup.engines.sqlite import search
+from geocache_cleanup.engines.sqlite.driver import pragma, qualified, quote
+from geocache_cleanup.engines.table import Condition, StaleCondition
 
 if TYPE_CHECKING:
     from geocache_cleanup.engines.sqlite.table import SQLiteTable
@@ -42,4 +44,36 @@ def set_aside(table: "SQLiteTable", condition: Condition) -> Delete:
     for statement in _PREPARE:
         table.connection.exec_driver_sql(statement)
     table.connection.execute(sa.insert(_ASIDE).from_select(["number"], rows(table, condition)))
-    return sa.delete(table.clause).where(table.rowid.in_(sa.select(_ASIDE.c.number)))
+    is_aside = table.rowid.in_(sa.select(_ASIDE.c.number))
+    return sa.delete(_without_index(table)).where(is_aside)
+
+
+def examine(table: "SQLiteTable", part: StaleCondition) -> tuple[int, int]:
+    """Return the numbers of rows within a part's bounds, and of stale ones among them."""
+    assert part.bounds is not None
+    assert part.stale is not None
+    stale = sa.func.count(sa.case((part.stale, sa.literal_column("1"))))
+    counts = sa.select(sa.func.count(), stale).select_from(table.clause)
+    rows, found = table.connection.execute(
+        counts.where(search.between(table.column, part.bounds))
+    ).one()
+    return int(rows), int(found)
+
+
+def delete_part(table: "SQLiteTable", part: StaleCondition, stale: int, *, is_all: bool) -> Delete:
+    """Return the statement for the stale rows within a part's bounds, ``is_all`` of them or not.
+
+    An index may be damaged: what the table itself holds must be within the bounds too.
+    """
+    assert part.bounds is not None
+    assert part.stale is not None
+    inside = search.between(qualified(table.name, table.column_name), part.bounds)
+    # Nearly every page is touched either way: no row needs to be set aside.
+    if is_all and stale >= pragma(table.connection, "page_count"):
+        return sa.delete(_without_index(table)).where(inside)
+    condition = search.between(table.column, part.bounds) if is_all else part.stale
+    return set_aside(table, condition).where(inside)
+
+
+def _without_index(table: "SQLiteTable") -> TableClause:
+    return sa.table(quoted_name(f"{quote(table.name)} NOT INDEXED", quote=False))

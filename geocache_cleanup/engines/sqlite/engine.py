@@ -80,7 +80,7 @@ class SQLiteEngine(Engine):
         except (sqlite3.Error, sa.exc.DBAPIError) as error:
             raise self.translate_error(error)  # noqa: B904 - the cause is part of what a bug says
         except UnicodeDecodeError:  # sqlite3 fails to decode the message about a damaged schema
-            raise errors.damaged_schema(self.path) from None
+            raise errors.damaged(self.path, "its schema is not valid UTF-8") from None
         finally:
             self._engine.dispose()
 

@@ -114,9 +114,9 @@ def _is_of_temporary_files(error: BaseException, path: str) -> bool:
     return is_full and temporary.is_rather_full(directory(path))
 
 
-def damaged_schema(path: str) -> CleanupError:
-    """Return the error for a schema that SQLite itself cannot quote."""
-    return _DAMAGED.explain("its schema is not valid UTF-8", path=path)
+def damaged(path: str, how: str) -> CleanupError:
+    """Return the error for damage that SQLite itself does not tell."""
+    return _DAMAGED.explain(how, path=path)
 
 
 def unwritable(path: str) -> CleanupError:

@@ -37,7 +37,7 @@ def stale_conditions(
 def _search(
     column: Column, bounds: stored_ranges.Range, cutoff: int, zone: dt.tzinfo
 ) -> StaleCondition:
-    where = _between(column, bounds)
+    where = between(column, bounds)
     if bounds.verdict is stored_ranges.Verdict.ALL_STALE:
         return StaleCondition(stale=where, bounds=bounds)
     if bounds.verdict is stored_ranges.Verdict.UNREADABLE:
@@ -66,7 +66,8 @@ def _search(
     )
 
 
-def _between(column: Column, bounds: stored_ranges.Range) -> Condition:
+def between(column: Column, bounds: stored_ranges.Range) -> Condition:
+    """Return the condition that a value is within bounds."""
     parts: list[Condition] = []
     if bounds.low is not None:
         # Empty text stands for no time.

@@ -46,6 +46,25 @@ class SQLiteTable(Table):
         # Without an index every part reads the whole table: then one has to do for all.
         return found if self.index else [merged(found)]
 
+    def prune(self, part: StaleCondition, *, dry_run: bool) -> tuple[int, int]:
+        if self.rowid is None or part.bounds is None or part.stale is None:
+            return super().prune(part, dry_run=dry_run)
+        # One reading of the index tells whether the rows have to be judged one by one again.
+        rows, stale = deletion.examine(self, part)
+        is_all = rows == stale
+        if stale and not dry_run:
+            stale = self._delete_part(part, stale, is_all=is_all)
+        return stale, 0 if is_all else self.count_unreadable([part])
+
+    def _delete_part(self, part: StaleCondition, stale: int, *, is_all: bool) -> int:
+        statement = deletion.delete_part(self, part, stale, is_all=is_all)
+        deleted = int(self.connection.execute(statement).rowcount)
+        if deleted != stale and not self.may_cascade():
+            raise errors.damaged(
+                self.engine.path, f"the index {self.index!r} does not fit its table"
+            )
+        return deleted
+
     def delete(self, condition: Condition) -> int:
         if self.rowid is None:
             return super().delete(condition)
