@@ -3,7 +3,7 @@
 import abc
 import time
 from array import array
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -47,18 +47,19 @@ class SortedKeys:
         """Prepare for numbers mostly between ``low`` and ``high``."""
         self._low = low
         self._width = max(1, (high - low) // _BUCKETS)
-        self._buckets: dict[int, array[int]] = {}
+        self._buckets: defaultdict[int, array[int]] = defaultdict(lambda: array("q"))
         self._sorted: deque[int] = deque()
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def add(self, key: int) -> None:
-        """Add a number; none may be added once some have been taken."""
-        bucket = (key - self._low) // self._width
-        self._buckets.setdefault(bucket, array("q")).append(key)
-        self._count += 1
+    def add(self, keys: Sequence[int]) -> None:
+        """Add numbers; none may be added once some have been taken."""
+        low, width, buckets = self._low, self._width, self._buckets
+        for key in keys:
+            buckets[(key - low) // width].append(key)
+        self._count += len(keys)
 
     def take(self, count: int) -> Sequence[int]:
         """Remove and return the least ones."""
@@ -105,8 +106,7 @@ class KeyedBacklog(Backlog):
         end = time.monotonic() + seconds
         self._keys = SortedKeys(*self._span)
         for found in self._slices:
-            for key in found.keys:
-                self._keys.add(key)
+            self._keys.add(found.keys)
             self.unreadable += found.unreadable
             if len(self._keys) >= self._most or time.monotonic() >= end:
                 return

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from geocache_cleanup.deadline import Deadline
+from geocache_cleanup.engines.sqlite import backlog
 from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.pruning import batches
 from geocache_cleanup.pruning.job import Job
@@ -56,6 +57,7 @@ def one_row_at_a_time() -> Iterator[None]:
     """Let the search for batches read one row in each transaction."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "LEAST_SEARCH_SECONDS", 0.0)
+        patch.setattr(backlog, "ROWS_PER_LOOK", 1)
         yield
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from geocache_cleanup.engines.sqlite.table import SQLiteTable
 
 _STALE, _UNREADABLE = 1, 2
+# Between looks at the clock: a millisecond's reading, or a few where Python has to judge each row.
+ROWS_PER_LOOK = 500
 
 
 def find_stale(
@@ -173,24 +175,24 @@ def _slices(table: "SQLiteTable", reading: _Reading, seconds: float) -> Iterator
         found = Slice()
         with _transaction(table):
             end = time.monotonic() + seconds
-            rows = (row for each in reading.after(last) for row in _rows(table, each))
+            chunks = (chunk for each in reading.after(last) for chunk in _chunks(table, each))
             is_over = True
-            for rowid, verdict, value in rows:
-                if verdict == _STALE:
-                    found.keys.append(rowid)
-                found.unreadable += verdict == _UNREADABLE
+            for chunk in chunks:
+                found.keys.extend(rowid for rowid, verdict, _ in chunk if verdict == _STALE)
+                found.unreadable += sum(verdict == _UNREADABLE for _, verdict, _ in chunk)
                 if time.monotonic() >= end:
+                    rowid, _, value = chunk[-1]
                     with contextlib.suppress(UnicodeError):
                         last, is_over = (rowid, reading.given_back(value, encoding)), False
                         break
-            rows.close()
+            chunks.close()
         yield found
 
 
-def _rows(
+def _chunks(
     table: "SQLiteTable", statement: "sa.sql.expression.Select[Any]"
-) -> Iterator[tuple[int, int, object]]:
+) -> Iterator[Sequence[tuple[int, int, object]]]:
     # The driver's cursor: a row of SQLAlchemy's takes longer than all the rest.
     cursor: Any = table.connection.execute(statement).cursor
     with contextlib.closing(cursor):
-        yield from cursor
+        yield from iter(lambda: cursor.fetchmany(ROWS_PER_LOOK), [])
