@@ -1,163 +1,197 @@
-"""How long a run takes beside the same DELETE by the server's own client, and pt-archiver.
+"""Time runs on servers side by side with the same DELETE by their own clients, and others.
 
-Needs root, like tests/servers, and for the last comparison the package percona-toolkit:
-python tests/benchmarks/servers.py [ROWS [REPETITIONS]]
+    .venv/bin/python tests/benchmarks/servers.py [ROUNDS]
+
+Needs root, like tests/servers, the package percona-toolkit, and some twenty minutes.
 """
 
-import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks import measure
+from benchmarks.measure import CUTOFF, fact, in_turn, row, timed
 from helpers.servers.daemon import private_directory
 from helpers.servers.mariadb import MariaDBServer
 from helpers.servers.postgresql import PostgreSQLServer
 
-CUTOFF = "2026-06-03"
-STALE_PERCENT = 30
-ROW = (
-    "concat('2001:db8::', {n}) AS ip, 'DE' AS country_code, 'Germany' AS country_name,"
-    " 'AS64500' AS asn, 'Example Network GmbH' AS org,"
-)
-FILL = {
-    "postgresql": "CREATE TABLE kept AS SELECT " + ROW + " CASE WHEN n % 100 < {stale} THEN"
-    " timestamptz '2025-01-01Z' + n * interval '1 s' ELSE timestamptz '2026-07-01Z' + n * interval"
-    " '1 s' END AS last_seen FROM generate_series(1, {rows}) AS n",
-    "mariadb": "CREATE TABLE kept AS SELECT "
-    + ROW
-    + " IF(seq % 100 < {stale}, timestamp'2025-01-01"
-    " 00:00:00', timestamp'2026-07-01 00:00:00') + INTERVAL seq SECOND AS last_seen"
-    " FROM seq_1_to_{rows}",
+ROWS, STALE_PERCENT = 1_000_000, 30
+# In each server's words: numbers of rows, an address in no order, a time some seconds from another.
+WORDS = {
+    "postgresql": (
+        "generate_series(1, {rows}) AS n",
+        "host(inet '0.0.0.0' + (n::bigint * 2654435761 & 4294967295))",
+        "timestamptz '{start}' + n * 48271::bigint % {span} * interval '1 s'",
+        "timestamptz '2020-01-01Z'",
+    ),
+    "mariadb": (
+        "(SELECT seq AS n FROM seq_1_to_{rows}) AS numbers",
+        "CAST(inet_ntoa(n * 2654435761 & 4294967295) AS CHAR(45))",
+        "timestamp'{start}' + INTERVAL n * 48271 % {span} SECOND",
+        "timestamp'2020-01-01 00:00:00'",
+    ),
 }
+PLAIN = f"DELETE FROM geo_cache WHERE last_seen < '{CUTOFF[:19].replace('T', ' ')}'"
 
 
-def measure(reset: Callable[[], object], work: Callable[[], object], repetitions: int) -> float:
-    """Return the least of the seconds that some work takes, each time on a fresh table.
+class Bench:
+    """A server with a database of its own, and what puts its table back."""
 
-    What else the machine does only ever adds to them.
-    """
-    seconds = []
-    for _ in range(repetitions):
-        reset()
-        start = time.monotonic()
-        work()
-        seconds.append(time.monotonic() - start)
-    return min(seconds)
+    def __init__(self, name: str, server: Any, user: str, client: Sequence[object]) -> None:
+        self.name, self.server = name, server
+        self.client = [str(part) for part in client]
+        server.query("CREATE DATABASE bench")
+        self.url = server.url("bench", user=user).render_as_string(hide_password=False)
+        numbers, key, moment, _ = WORDS[name]
+        old = moment.format(start="2025-01-01 00:00:00", span=15_552_000)
+        new = moment.format(start="2026-07-01 00:00:00", span=7_776_000)
+        self._do(
+            f"CREATE TABLE kept AS SELECT {key} AS ip, 'DE' AS country_code, 'Germany' AS"
+            " country_name, concat('AS', n % 400000) AS asn, 'Example Network GmbH' AS org,"
+            f" CASE WHEN n % 100 < {STALE_PERCENT} THEN {old} ELSE {new} END AS last_seen"
+            f" FROM {numbers.format(rows=ROWS)}",
+            "CREATE TABLE nothing AS SELECT * FROM kept WHERE 1 = 0",
+        )
+
+    def _do(self, *statements: str) -> None:
+        for statement in statements:
+            self.server.query(statement, "bench")
+
+    def reset(self, source: str = "SELECT * FROM kept") -> None:
+        """Make the table anew, with all its statistics, and nothing left to write."""
+        self._do("DROP TABLE IF EXISTS geo_cache", f"CREATE TABLE geo_cache AS {source}")
+        if self.name == "postgresql":
+            self._do("ALTER TABLE geo_cache ADD PRIMARY KEY (ip)")
+        else:
+            self._do("ALTER TABLE geo_cache MODIFY ip VARCHAR(45) PRIMARY KEY")
+        self._do("CREATE INDEX seen ON geo_cache (last_seen)")
+        flush = ("ANALYZE geo_cache", "CHECKPOINT")
+        if self.name == "mariadb":
+            flush = ("ANALYZE TABLE geo_cache", "FLUSH TABLES")
+        self._do(*flush)
+
+    def run(self, *options: str) -> Callable[[], float]:
+        """Return what times a run on a fresh table."""
+        return self.on_fresh_table(lambda: timed(measure.run(self.url, *options)))
+
+    def on_fresh_table(self, work: Callable[[], float]) -> Callable[[], float]:
+        """Return some work that starts with a fresh table, without the time of that."""
+
+        def both() -> float:
+            self.reset()
+            return work()
+
+        return both
+
+    def compare(self, rounds: int, target: float, driver: str) -> None:
+        """Compare a run with the client's DELETE, and its start with the imports."""
+        ours, theirs, start, imports = in_turn(
+            rounds,
+            self.run(),
+            self.on_fresh_table(lambda: timed([*self.client, PLAIN])),
+            lambda: timed(measure.run(self.url, "--table=nothing")),
+            lambda: timed([sys.executable, "-c", f"{measure.IMPORTS}, {driver}"]),
+        )
+        client = Path(self.client[0]).name
+        title = f"{self.name}, 300,000 of 1,000,000 without the start: {client}"
+        row(title, ours, theirs, target, less=start.median)
+        row(f"{self.name}, the start: the imports and the driver's alone", start, imports, 1.3)
+
+    def equal_times(self) -> None:
+        """Compare batches on rows of one time with batches on rows of distinct times."""
+        numbers, key, moment, one = WORDS[self.name]
+        distinct = moment.format(start="2020-01-01 00:00:00", span=157_680_000)
+        memory: list[float] = []
+
+        def batches(when: str) -> float:
+            rows = numbers.format(rows=10 * ROWS)
+            self.reset(f"SELECT {key} AS ip, {when} AS last_seen FROM {rows}")
+            began = time.perf_counter()
+            memory.append(measure.peak(self.url, "--batch-seconds=0.2"))
+            return time.perf_counter() - began
+
+        same, others = in_turn(1, lambda: batches(one), lambda: batches(distinct))
+        row(f"{self.name}, 10,000,000 rows of one time in batches: distinct", same, others, 1.5)
+        fact("its peak memory", f"{max(memory):.0f} MiB", "at most 128 MiB")
 
 
-def must(*command: object) -> None:
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=False
+def postgresql(rounds: int) -> None:
+    """Print the rows of PostgreSQL."""
+    with private_directory("postgres") as directory:
+        server = PostgreSQLServer(directory, "shared_buffers=512MB", "max_wal_size=4GB", "fsync=on")
+        server.create()
+        server.start()
+        try:
+            client = [f"{server.binaries}/psql", "-X", "-h", directory, "-p", server.port,
+                      "-U", "postgres", "-d", "bench", "-c"]  # fmt: skip
+            bench = Bench("postgresql", server, "postgres", client)
+            bench.compare(rounds, 1.0, "psycopg")
+            bench.equal_times()
+        finally:
+            server.stop()
+
+
+def mariadb(rounds: int) -> None:
+    """Print the rows of MariaDB."""
+    with private_directory("mysql") as directory:
+        server = MariaDBServer(
+            directory, "--innodb-buffer-pool-size=1G", "--innodb-flush-log-at-trx-commit=1"
+        )
+        server.create()
+        server.start("--event-scheduler=ON")
+        try:
+            client = ["mariadb", "--no-defaults", f"--socket={server.socket}", "-u", "root",
+                      "bench", "-e"]  # fmt: skip
+            bench = Bench("mariadb", server, "root", client)
+            bench.compare(rounds, 1.05, "pymysql")
+            beside_others(bench, rounds)
+            bench.equal_times()
+        finally:
+            server.stop()
+
+
+def beside_others(bench: Bench, rounds: int) -> None:
+    """Compare a run, its start included, with pt-archiver and an event of the server."""
+    source = f"S={bench.server.socket},u=root,D=bench,t=geo_cache,i=seen"
+    archiver = [
+        "pt-archiver", "--source", source, "--where", f"last_seen < '{CUTOFF[:10]}'", "--purge",
+        "--bulk-delete", "--limit", "20000", "--commit-each", "--no-version-check",
+        "--no-check-charset",
+    ]  # fmt: skip
+    ours, theirs, event = in_turn(
+        rounds,
+        bench.run(),
+        bench.on_fresh_table(lambda: timed(archiver)),
+        bench.on_fresh_table(lambda: seconds_of_event(bench.server)),
     )
-    if done.returncode:
-        raise SystemExit(f"{command[0]}: {done.stdout}{done.stderr}")
+    row("mariadb, the same, start included: pt-archiver", ours, theirs, 0.5)
+    row("mariadb, the same, start included: an event of the server", ours, event, 1.5)
 
 
-def command(url: Any, table: str) -> Callable[[], None]:
-    """Return a run of the command under test."""
-    text = url.render_as_string(hide_password=False)
-    program = [sys.executable, "-m", "geocache_cleanup", "run", f"--before={CUTOFF}"]
-    return lambda: must(*program, f"--database-url={text}", f"--table={table}", "--timeout=900")
-
-
-def compare(
-    name: str, server: Any, url: Any, client: list[object], rows: int, repetitions: int
-) -> tuple[float, Callable[[], None]]:
-    """Print how a run compares with the client's own DELETE.
-
-    Return the seconds of the run, and what puts the table back.
-    """
-    fill = FILL[name].format(
-        n="n" if name == "postgresql" else "seq", rows=rows, stale=STALE_PERCENT
+def seconds_of_event(server: Any) -> float:
+    """Return the seconds that an event's DELETE takes, as the event itself tells them."""
+    server.query("CREATE OR REPLACE TABLE told (took BIGINT)", "bench")
+    server.query(
+        "CREATE EVENT bench.prune ON SCHEDULE AT CURRENT_TIMESTAMP DO BEGIN"
+        f" SET @began = SYSDATE(6); {PLAIN};"
+        " INSERT INTO told VALUES (TIMESTAMPDIFF(MICROSECOND, @began, SYSDATE(6))); END",
+        "bench",
     )
-    server.query(fill, "bench")
-    empty = "CREATE TABLE empty AS SELECT * FROM kept WHERE 1 = 0"
-    server.query(empty, "bench")
-
-    def reset() -> None:
-        for statement in (
-            "DROP TABLE IF EXISTS geo_cache",
-            "CREATE TABLE geo_cache AS SELECT * FROM kept",
-            "ALTER TABLE geo_cache ADD PRIMARY KEY (ip)" if name == "postgresql"
-            else "ALTER TABLE geo_cache MODIFY ip VARCHAR(45) PRIMARY KEY",
-            "CREATE INDEX seen ON geo_cache (last_seen)",
-            "ANALYZE geo_cache" if name == "postgresql" else "ANALYZE TABLE geo_cache",
-            "CHECKPOINT" if name == "postgresql" else "FLUSH TABLES",
-        ):  # fmt: skip
-            server.query(statement, "bench")
-
-    plain = f"DELETE FROM geo_cache WHERE last_seen < '{CUTOFF}'"
-    theirs = measure(reset, lambda: must(*client, plain), repetitions)
-    ours = measure(reset, command(url, "geo_cache"), repetitions)
-    start = measure(lambda: None, command(url, "empty"), 5)
-    left = server.query("SELECT count(*) FROM geo_cache", "bench")[0][0]
-    assert left == rows - rows * STALE_PERCENT // 100
-    print(
-        f"{name}: {client[0]} {theirs:.2f} s; run {ours:.2f} s, of which start {start:.2f} s; "
-        f"ratio without the start {(ours - start) / theirs:.2f}, with it {ours / theirs:.2f}"
-    )
-    return ours, reset
+    while not (told := server.query("SELECT took FROM told", "bench")):
+        time.sleep(0.05)
+    return int(told[0][0]) / 1_000_000
 
 
 def main() -> None:
     """Compare on both servers."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    repetitions = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    with private_directory("postgres") as directory:
-        postgresql = PostgreSQLServer(
-            directory, "shared_buffers=512MB", "max_wal_size=4GB", "fsync=on"
-        )
-        postgresql.create()
-        postgresql.start()
-        try:
-            postgresql.query("CREATE DATABASE bench")
-            client = [f"{postgresql.binaries}/psql", "-X", "-h", directory, "-p", postgresql.port,
-                      "-U", "postgres", "-d", "bench", "-c"]  # fmt: skip
-            url = postgresql.url("bench", user="postgres")
-            compare("postgresql", postgresql, url, client, rows, repetitions)
-        finally:
-            postgresql.stop()
-    with private_directory("mysql") as directory:
-        mariadb = MariaDBServer(
-            directory, "--innodb-buffer-pool-size=1G", "--innodb-flush-log-at-trx-commit=1"
-        )
-        mariadb.create()
-        mariadb.start()
-        try:
-            mariadb.query("CREATE DATABASE bench")
-            client = ["mariadb", "--no-defaults", f"--socket={mariadb.socket}", "-u", "root",
-                      "bench", "-e"]  # fmt: skip
-            url = mariadb.url("bench", user="root")
-            ours, reset = compare("mariadb", mariadb, url, client, rows, repetitions)
-            if shutil.which("pt-archiver"):
-                archive(mariadb, ours, reset, repetitions)
-        finally:
-            mariadb.stop()
-
-
-def archive(
-    mariadb: MariaDBServer, ours: float, reset: Callable[[], None], repetitions: int
-) -> None:
-    """Print how a run compares with pt-archiver, which commits after each 5,000 rows.
-
-    Left to itself it goes through the table by its key, which is the faster way for it.
-    """
-    source = f"S={mariadb.socket},u=root,D=bench,t=geo_cache"
-    theirs = measure(
-        reset,
-        lambda: must(
-            "pt-archiver", "--source", source, "--where", f"last_seen < '{CUTOFF}'", "--purge",
-            "--bulk-delete", "--limit", 5_000, "--commit-each", "--no-version-check",
-        ),
-        repetitions,
-    )  # fmt: skip
-    ratio = theirs / ours
-    print(f"mariadb: pt-archiver {theirs:.2f} s; run, start included, {ratio:.1f} times as fast")
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    measure.head(["psql", "--version"], ["mariadb", "--version"], ["pt-archiver", "--version"])
+    postgresql(rounds)
+    mariadb(rounds)
 
 
 if __name__ == "__main__":
