@@ -36,6 +36,7 @@ class MySQLEngine(ServerEngine):
     time_type = mysql.VARCHAR(64, charset="ascii", collation="ascii_bin")
     moment_type = mysql.DATETIME(fsp=6)
     storage = session.STORAGE
+    lasting = f"ENGINE={storage}"
 
     def __init__(self, url: URL, deadline: Deadline, *, create: bool = False) -> None:
         """Raise ConfigError if the URL names no database, where the ledger is."""
@@ -61,12 +62,16 @@ class MySQLEngine(ServerEngine):
         self._found = found.name
         return found
 
-    def has_table(self, connection: Connection, name: str) -> bool:
+    def has_table(self, connection: Connection, name: str, schema: str | None) -> bool:  # noqa: ARG002 - one signature for all engines
         """Look in the list: an account with no right on a table is denied a look at itself."""
         return name in sa.inspect(connection).get_table_names()
 
     def has_transactions(self, connection: Connection, name: str) -> bool:
         return guards.has_transactions(connection, self.url.database, name)
+
+    def check_beside(self, connection: Connection, name: str) -> None:
+        if not self.has_transactions(connection, name):
+            guards.check_mixture(connection)
 
     def findings(self, connection: Connection) -> Iterator[tuple[str, str]]:
         return durability.findings(connection)

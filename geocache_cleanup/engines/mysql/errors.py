@@ -36,7 +36,7 @@ NUMBERS: Mapping[Diagnosis, str] = {
     diagnoses.NOT_READY: "1040 1047 1129 1203 1226 3032 3168",
     diagnoses.READ_ONLY: "1792 1836",
     diagnoses.LOCKED: "1205 3572",
-    diagnoses.CONFLICT: "1213 1020 3101",
+    diagnoses.CONFLICT: "1213 1020 1412 3101",
     diagnoses.CANCELLED: "1317 1028 1969 3024 1907 3058",
     diagnoses.OUT_OF_MEMORY: "1037 1038 1041 5 2008",
     diagnoses.REFUSED: "1045 1130 1131 1251 1524 1698 1820 1862 2049 3118 3159 3955 4151",
@@ -49,7 +49,8 @@ NUMBERS: Mapping[Diagnosis, str] = {
     " 1030 1036 1114 3019",
     diagnoses.DAMAGED: "126 127 134 144 145 1033 1034 1035 1191 1194 1195 1712 1812 1814 1877",
     # Behind 1644 are errors of a trigger's own code: no statement of this program has them.
-    diagnoses.CONSTRAINT: "1048 1062 1217 1442 1451 1452 1644 1785 3819 4025"
+    diagnoses.MIXED: "1785",
+    diagnoses.CONSTRAINT: "1048 1062 1217 1442 1451 1452 1644 3819 4025"
     " 1136 1172 1242 1264 1292 1305 1318 1329 1339 1364 1365 1366 1406 1424 1456 1690",
     diagnoses.TOO_LARGE: "1197 1206 1534 1705 3100",
 }

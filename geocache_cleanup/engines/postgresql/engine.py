@@ -27,6 +27,7 @@ class PostgreSQLEngine(ServerEngine):
     version_query = "SHOW server_version"
     expressions = PostgreSQLExpressions()
     time_type = sa.Text(collation="C")
+    lasting = "SET LOGGED"
 
     @classmethod
     def index_sql(cls, dialect: sa.engine.Dialect, index: sa.Index) -> str:  # noqa: ARG003 - one signature for all engines
@@ -34,6 +35,21 @@ class PostgreSQLEngine(ServerEngine):
 
     def table(self, connection: Connection, name: str, column: str) -> PostgreSQLTable:
         return inspection.inspect_table(self, connection, name, column)
+
+    def schema_of(self, connection: Connection, name: str) -> str | None:
+        found = connection.execute(catalog.SCHEMA_OF, {"name": name}).scalar()
+        return None if found is None else str(found)
+
+    def enter(self, connection: Connection, schema: str | None) -> None:
+        """Set the search path, but for a pooler, which would give it to others."""
+        if schema and not session.is_pooled(self._raw):
+            connection.execute(catalog.ENTER, {"schema": schema})
+
+    def outlasts_crash(self, connection: Connection, name: str, schema: str | None) -> bool:
+        """Look whether it is UNLOGGED: the server empties such tables after a crash."""
+        full = ".".join(self.quote(part) for part in (schema, name) if part)
+        found = connection.execute(catalog.IS_LOGGED, {"name": full}).scalar()
+        return bool(found is not False)
 
     def findings(self, connection: Connection) -> Iterator[tuple[str, str]]:
         for name in connection.execute(catalog.NOT_DURABLE).scalars():

@@ -85,6 +85,18 @@ NO_TABLE = Diagnosis(
     "a table or column is missing",
     "check --table and --time-column; geocache-cleanup migrate brings the ledger up to date",
 )
+NO_SCHEMA = Diagnosis(
+    ConfigError,
+    "there is no schema to look in",
+    "name the table's own, as in --table=public.geo_cache, or let search_path name one: ALTER ROLE "
+    "... SET search_path = public",
+)
+MIXED = Diagnosis(
+    ConfigError,
+    "the server lets no transaction change tables with and without transactions",
+    "geocache-cleanup migrate moves the ledger to InnoDB; move what triggers write to likewise, by "
+    "ALTER TABLE ... ENGINE=InnoDB",
+)
 UNSUPPORTED = Diagnosis(
     ConfigError, "the server cannot do this", "see which versions the README names"
 )
