@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.backlog import Backlog
 from geocache_cleanup.engines.base import Engine
 from geocache_cleanup.engines.table import StaleCondition, Table
-from geocache_cleanup.errors import ConfigError, DeadlineError
+from geocache_cleanup.errors import CleanupError, ConfigError, DeadlineError
 from geocache_cleanup.pruning import prune
 from geocache_cleanup.pruning.batch_sizer import BatchSizer
 from geocache_cleanup.pruning.job import Job
@@ -79,6 +80,16 @@ class BatchRun:
     def run(self, connection: Connection) -> None:
         """Search, then delete batch by batch; raise what ``prune.prune`` raises."""
         table = self._find(connection)
+        try:
+            self._prune(table)
+        except DBAPIError as error:
+            found = self._engine.translate_error(error)
+            if not (isinstance(found, CleanupError) and found.status.retryable):
+                # The search fails where the column is another one by now.
+                self._look_again(table)
+            raise
+
+    def _prune(self, table: Table) -> None:
         fruitless = found = gone = 0
         while fruitless < _MOST_FRUITLESS:
             found, gone = self._pass(table)
