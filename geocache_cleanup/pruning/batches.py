@@ -85,7 +85,7 @@ class BatchRun:
         except DBAPIError as error:
             found = self._engine.translate_error(error)
             if not (isinstance(found, CleanupError) and found.status.retryable):
-                # The search fails where the column is another one by now.
+                # The search fails where the column is another one by now, or the ledger is gone.
                 self._look_again(table)
             raise
 
@@ -219,9 +219,11 @@ class BatchRun:
         return gone
 
     def _look_again(self, table: Table) -> None:
-        """Look the table up in a transaction of its own; see ``_compare``."""
+        """Look table and ledger up in a transaction of its own; see ``_compare``."""
         with self._engine.transaction(table.connection, write=False):
             self._compare(table)
+            if self._ledger is not None:
+                Ledger.require(self._engine, table.connection)
 
     def _compare(self, table: Table) -> None:
         """Raise ConfigError if the time column is not what it was when its rows were found."""

@@ -14,7 +14,8 @@ from geocache_cleanup.pruning.ledger import NAME, Ledger
 from geocache_cleanup.pruning.prune import Progress
 from geocache_cleanup.result import Result
 from helpers import jobs
-from helpers.servers.dialects import admin_of, is_postgresql, numbered
+from helpers.servers.commands import geocache_cleanup
+from helpers.servers.dialects import admin_of, is_postgresql, numbered, text_of
 
 ROWS = 4_000
 BEFORE = jobs.instant("2020-01-01")
@@ -127,3 +128,24 @@ def test_a_table_that_is_rewritten_is_searched_again(server: Any, database: str)
     result = prune(server, database, rewrite)
     assert result.deleted == ROWS // 2
     assert server.query("SELECT count(*) FROM geo_cache", database) == [(ROWS // 2,)]
+
+
+LEDGER_CHANGES = {
+    f"DROP TABLE {NAME}": "there is no ledger",
+    f"ALTER TABLE {NAME} DROP COLUMN host": "is not the ledger",
+}
+
+
+@pytest.mark.parametrize("change", LEDGER_CHANGES)
+def test_a_ledger_that_goes_between_batches_ends_the_run(
+    server: Any, database: str, change: str
+) -> None:
+    """What was recorded in it is told, and no trigger is blamed."""
+    fill(server, database, "BIGINT", "1500000000", "1900000000")
+    url = text_of(server.url(database, user=admin_of(server)))
+    assert geocache_cleanup("migrate", url=url).status == 0
+    with pytest.raises(ConfigError, match=LEDGER_CHANGES[change]) as caught:
+        prune(server, database, change)
+    assert caught.value.partial is not None
+    gone = ROWS - server.query("SELECT count(*) FROM geo_cache", database)[0][0]
+    assert 0 < caught.value.partial.deleted == gone < ROWS // 2

@@ -23,6 +23,7 @@ _SERVERS = {*range(1_000, 2_000), *range(3_000, 6_000)}
 _BUGS = {1064, 1065, 1149, 1582, 1583, 1630}
 # After the table and the ledger were found these are of others, in a trigger.
 _MISSING = {1054, 1109, 1146}
+_OWN = "geocache_cleanup_"
 # Other error numbers are no servers' own: a trigger has chosen them for SIGNAL. Those from
 # 32,768 on PyMySQL takes for negative ones.
 _OWN_ERRNOS = range(6_000)
@@ -72,7 +73,7 @@ def diagnose(error: Exception, found: str | None = None) -> CleanupError | None:
         diagnosis = next((found for words, found in _WORDS.items() if words in said), None)
     if isinstance(number, int) and number not in _OWN_ERRNOS:
         diagnosis = diagnoses.CONSTRAINT
-    if number in _MISSING and found and found not in said:
+    if number in _MISSING and found and not any(name in said for name in (found, _OWN)):
         diagnosis = diagnoses.CONSTRAINT
     if diagnosis is None and number in _SERVERS and number not in _BUGS:
         diagnosis = diagnoses.OTHER
