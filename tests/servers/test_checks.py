@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from helpers.servers.commands import Outcome, geocache_cleanup
-from helpers.servers.dialects import is_mysql, is_postgresql, text_of
+from helpers.servers.dialects import is_mysql, is_postgresql, make_stale_table, text_of
 
 BEFORE = "--before=2026-01-01"
 
@@ -89,6 +89,20 @@ def test_what_the_commit_would_refuse_is_told(postgresql: Any, database_of: Any)
     make(postgresql, database, CHILD.format(" DEFERRABLE INITIALLY DEFERRED"))
     postgresql.query("INSERT INTO child VALUES (1)", database)
     assert check(postgresql, database).status == 65
+
+
+def test_what_a_statement_fires_is_undone(postgresql: Any, database_of: Any) -> None:
+    """A trigger of the statement acts also where no row goes: check leaves nothing of it."""
+    database = database_of(postgresql)
+    make_stale_table(postgresql, database)
+    postgresql.query(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN INSERT INTO geo_cache VALUES (9, ''2020-01-01''); RETURN NULL; END';"
+        "CREATE TRIGGER t AFTER DELETE ON geo_cache FOR EACH STATEMENT EXECUTE FUNCTION f()",
+        database,
+    )
+    assert geocache_cleanup("check", BEFORE, url=text_of(postgresql.url(database))).status == 0
+    assert postgresql.query("SELECT count(*) FROM geo_cache", database) == [(3,)]
 
 
 def test_nothing_is_rehearsed_that_cannot_be_undone(mariadb: Any, database_of: Any) -> None:
