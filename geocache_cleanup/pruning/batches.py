@@ -71,6 +71,7 @@ class BatchRun:
         self._others_act = False
         self._stale_deleted = 0
         self._entry: int | None = None
+        self._is_open = False
         self._pages: int | None = None
         self._remaining = 0
         # Else there are more than those that remain.
@@ -144,6 +145,9 @@ class BatchRun:
     def tell(self, error: Exception) -> None:
         """Say in the error, be it a bug, what is done already."""
         remaining = self._remaining if self._is_all_found else None
+        if self._is_open and not self.result.atomic:
+            # A part of this batch may be done.
+            self.result = Result(atomic=False)
         vars(error)["partial"] = dataclasses.replace(
             self.result, remaining=remaining, freed_pages=None
         )
@@ -187,6 +191,7 @@ class BatchRun:
 
     def _batch(self, table: Table, backlog: Backlog) -> None:
         rows = self._sizer.rows(self._deadline.remaining)
+        self._is_open = True
         with self._engine.transaction(table.connection, write=True):
             locked = time.monotonic()
             table.lock()
@@ -201,6 +206,7 @@ class BatchRun:
             )
             self._record(result)
             self._deadline.check()
+        self._is_open = False
         self._sizer.learn(rows, time.monotonic() - locked)
         self.result, self._remaining = result, backlog.remaining
 
@@ -234,8 +240,10 @@ class BatchRun:
                 f"{now.column_type!r} while the run was at work",
                 "look at it with geocache-cleanup check, and run it again",
             )
-        # A trigger may be new as well.
+        # A trigger may be new as well, or the storage engine.
         self._others_act = self._others_act or now.may_cascade()
+        atomic = self.result.atomic and prune.is_atomic(now)
+        self.result = dataclasses.replace(self.result, atomic=atomic)
 
     def _record(self, result: Result) -> None:
         if self._ledger is None:
@@ -243,4 +251,4 @@ class BatchRun:
         if self._entry is None:
             self._entry = self._ledger.write(self._job, result)
         else:
-            self._ledger.update(self._entry, self._job, result)
+            self._entry = self._ledger.update(self._entry, self._job, result)

@@ -104,10 +104,14 @@ class Ledger:
         key: Any = added.inserted_primary_key
         return int(key[0])
 
-    def update(self, number: int, job: "Job", result: Result) -> None:
-        """Put a run in the place of what ``write`` wrote of it before."""
-        statement = sa.update(LEDGER).where(LEDGER.c.id == number)
-        self._execute(statement.values(**_entry(job, result)))
+    def update(self, number: int, job: "Job", result: Result) -> int:
+        """Put a run in the place of what ``write`` wrote of it before; return its number.
+
+        Add it where somebody has emptied the ledger since: the number may be another run's now.
+        """
+        statement = sa.update(LEDGER).where(LEDGER.c.id == number, LEDGER.c.run_id == job.run_id)
+        found = self._execute(statement.values(**_entry(job, result))).rowcount
+        return number if found else self.write(job, result)
 
     def runs(self, limit: int, table: str | None = None) -> Sequence[Mapping[str, object]]:
         """Return the latest runs, newest first, by the names of the columns.

@@ -149,3 +149,22 @@ def test_a_ledger_that_goes_between_batches_ends_the_run(
     assert caught.value.partial is not None
     gone = ROWS - server.query("SELECT count(*) FROM geo_cache", database)[0][0]
     assert 0 < caught.value.partial.deleted == gone < ROWS // 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [f"DELETE FROM {NAME}", f"UPDATE {NAME} SET run_id = 'another'"],
+    ids=["empty", "taken"],
+)
+def test_a_record_that_goes_between_batches_is_written_anew(
+    server: Any, database: str, change: str
+) -> None:
+    """The ledger has all of the run in one entry, and another run's is left alone."""
+    fill(server, database, "BIGINT", "1500000000", "1900000000")
+    url = text_of(server.url(database, user=admin_of(server)))
+    assert geocache_cleanup("migrate", url=url).status == 0
+    result = prune(server, database, change)
+    found = server.query(f"SELECT deleted, batches FROM {NAME} WHERE run_id = 'test'", database)
+    assert found == [(result.deleted, result.batches)] == [(ROWS // 2, result.batches)]
+    others = server.query(f"SELECT batches FROM {NAME} WHERE run_id = 'another'", database)
+    assert others == [(1,)] * change.startswith("UPDATE")

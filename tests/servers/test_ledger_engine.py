@@ -9,7 +9,7 @@ import pytest
 
 from helpers.processes import wait_until
 from helpers.servers.commands import Command, fails, geocache_cleanup
-from helpers.servers.dialects import is_mysql, make_stale_table, text_of
+from helpers.servers.dialects import is_mysql, make_stale_table, numbered, text_of
 
 BEFORE = "--before=2026-01-01"
 ROWS = 300
@@ -161,6 +161,25 @@ def test_a_table_of_another_engine_is_told(mariadb: Any, filled: str) -> None:
     done = command.end()
     assert (done.status, done.last["atomic"], done.last["deleted"]) == (0, False, None), done.last
     assert "nothing was deleted" not in done.last["message"]
+    assert 0 < mariadb.query("SELECT count(*) FROM geo_cache", filled)[0][0] < ROWS
+
+
+def test_a_batch_on_another_engine_that_is_stopped_is_told(mariadb: Any, filled: str) -> None:
+    """Those before it are in the ledger; what the event would say of this one, nobody knows."""
+    url = text_of(mariadb.url(filled))
+    assert geocache_cleanup("migrate", url=url).status == 0
+    more = f"INSERT INTO geo_cache SELECT n + {ROWS}, '2020-01-01' FROM {numbered(500)}"
+    mariadb.query(f"{more};\nALTER TABLE geo_cache ENGINE=MyISAM", filled)
+    trigger = "CREATE DEFINER=app TRIGGER t BEFORE DELETE ON geo_cache FOR EACH ROW DO SLEEP(0.002)"
+    mariadb.query(trigger, filled)
+    command = Command("run", BEFORE, "--batch-seconds=2", url=url)
+    wait_until("the second batch", lambda: mariadb.query(f"SELECT 1 FROM {LEDGER}", filled))
+    wait_until("its rows", lambda: mariadb.query(SLEEPING.format("DELETE FROM ")))
+    time.sleep(0.2)
+    command.process.terminate()
+    done = command.end()
+    assert (done.status, done.last["atomic"], done.last["deleted"]) == (0, False, None), done.last
+    assert mariadb.query(f"SELECT deleted FROM {LEDGER}", filled) == [(500,)]
     assert 0 < mariadb.query("SELECT count(*) FROM geo_cache", filled)[0][0] < ROWS
 
 
