@@ -137,8 +137,11 @@ class Engine(abc.ABC):
         """Return the schema of a table, None for the one that is looked in first, if any is."""
         return None
 
-    def enter(self, connection: Connection, schema: str | None) -> None:
-        """Let new tables be in a schema, where they would be in none."""
+    def prepare_migration(self, connection: Connection, schema: str | None) -> None:
+        """Let new tables be in a schema, where they would be in none.
+
+        Raise TemporaryError if another migration is at work, where it would be in the way.
+        """
 
     def has_table(self, connection: Connection, name: str, schema: str | None) -> bool:
         """Tell whether there is a table of that name in a schema; see ``schema_of``."""

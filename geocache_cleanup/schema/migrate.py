@@ -122,16 +122,16 @@ def connected(config: Config) -> Iterator[Connection | None]:
     if "url" not in config.attributes:
         connection = config.attributes.get("connection")
         if connection is not None:
-            _enter(config, connection)
+            _prepare(config, connection)
         yield connection
         return
     engine = open_engine(config.attributes["url"], Deadline(math.inf), create=True)
     config.attributes["engine"] = engine
     with engine.connect_to_migrate() as connection:
-        _enter(config, connection)
+        _prepare(config, connection)
         yield connection
 
 
-def _enter(config: Config, connection: Connection) -> None:
+def _prepare(config: Config, connection: Connection) -> None:
     engine: Engine = config.attributes["engine"]
-    engine.enter(connection, config.attributes["names"].schema)
+    engine.prepare_migration(connection, config.attributes["names"].schema)

@@ -15,6 +15,7 @@ from geocache_cleanup.engines.mysql import durability, errors, guards, inspectio
 from geocache_cleanup.engines.mysql.expressions import MySQLExpressions
 from geocache_cleanup.engines.mysql.index import printed_index
 from geocache_cleanup.engines.mysql.table import MySQLTable
+from geocache_cleanup.engines.server import diagnoses
 from geocache_cleanup.engines.server.drivers import Driver
 from geocache_cleanup.engines.server.engine import Mode, ServerEngine
 from geocache_cleanup.errors import CleanupError, ConfigError
@@ -68,6 +69,11 @@ class MySQLEngine(ServerEngine):
 
     def has_transactions(self, connection: Connection, name: str) -> bool:
         return guards.has_transactions(connection, self.url.database, name)
+
+    def prepare_migration(self, connection: Connection, schema: str | None) -> None:  # noqa: ARG002 - one signature for all engines
+        lock = session.lock_sql(f"migrate {self.url.database}")
+        if not connection.exec_driver_sql(f"SELECT {lock}").scalar_one():
+            raise diagnoses.MIGRATING.explain()
 
     def check_beside(self, connection: Connection, name: str) -> None:
         if not self.has_transactions(connection, name):

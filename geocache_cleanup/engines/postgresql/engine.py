@@ -9,7 +9,8 @@ from sqlalchemy.engine import Connection
 from geocache_cleanup.engines.postgresql import catalog, errors, inspection, session
 from geocache_cleanup.engines.postgresql.expressions import PostgreSQLExpressions
 from geocache_cleanup.engines.postgresql.index import printed_index
-from geocache_cleanup.engines.postgresql.table import PostgreSQLTable
+from geocache_cleanup.engines.postgresql.table import MIGRATION_LOCK, PostgreSQLTable
+from geocache_cleanup.engines.server import diagnoses
 from geocache_cleanup.engines.server.drivers import Driver
 from geocache_cleanup.engines.server.engine import Mode, ServerEngine
 from geocache_cleanup.errors import CleanupError
@@ -40,10 +41,14 @@ class PostgreSQLEngine(ServerEngine):
         found = connection.execute(catalog.SCHEMA_OF, {"name": name}).scalar()
         return None if found is None else str(found)
 
-    def enter(self, connection: Connection, schema: str | None) -> None:
-        """Set the search path, but for a pooler, which would give it to others."""
-        if schema and not session.is_pooled(self._raw):
+    def prepare_migration(self, connection: Connection, schema: str | None) -> None:
+        """Set the search path and lock, but for a pooler, which would give both to others."""
+        if session.is_pooled(self._raw):
+            return
+        if schema:
             connection.execute(catalog.ENTER, {"schema": schema})
+        if not connection.exec_driver_sql(MIGRATION_LOCK).scalar_one():
+            raise diagnoses.MIGRATING.explain()
 
     def outlasts_crash(self, connection: Connection, name: str, schema: str | None) -> bool:
         """Look whether it is UNLOGGED: the server empties such tables after a crash."""

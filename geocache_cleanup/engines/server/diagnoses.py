@@ -41,6 +41,9 @@ LOCKED = Diagnosis(
     "another transaction holds a lock on the rows or the table for too long",
     "see what it is in the server's list of processes, or raise --timeout",
 )
+MIGRATING = Diagnosis(
+    TemporaryError, "another migration is at work", "wait for it; running again is safe"
+)
 CONFLICT = Diagnosis(
     TemporaryError,
     "another transaction was in the way; the transaction was undone",
