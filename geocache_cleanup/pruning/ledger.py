@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import __version__
-from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.errors import ConfigError, DataError
 from geocache_cleanup.result import Result
 from geocache_cleanup.times import instants
 
@@ -87,10 +87,18 @@ class Ledger:
         """Tell whether it keeps what was told if the server crashes."""
         return self._engine.outlasts_crash(self._connection, NAME, self._schema)
 
-    def check_writable(self, table: "Table") -> None:
-        """Let the database refuse what ``write`` does beside a table; change nothing."""
+    def check_writable(self, table: "Table", job: "Job") -> None:
+        """Let the database refuse the record of a run, in a transaction that is to be undone."""
         if table.atomic:
             self._engine.check_beside(self._connection, NAME)
+        if self._engine.is_embedded or not self._engine.has_transactions(self._connection, NAME):
+            self._write_nothing()
+            return
+        number = self.write(job, Result())
+        if job.batch_seconds:
+            self.update(number, job, Result())
+
+    def _write_nothing(self) -> None:
         nothing = sa.select(*_COLUMNS).where(sa.false())
         names = [column.name for column in _COLUMNS]
         self._execute(sa.insert(LEDGER).from_select(names, nothing))
@@ -102,6 +110,10 @@ class Ledger:
         oldest = _stored(job.now) - dt.timedelta(days=KEPT_DAYS)
         self._execute(sa.delete(LEDGER).where(LEDGER.c.started_at < oldest))
         key: Any = added.inserted_primary_key
+        if key is None or key[0] is None:
+            raise DataError(
+                f"a trigger or a rule keeps the run from {NAME}", "drop it, or rename the table"
+            )
         return int(key[0])
 
     def update(self, number: int, job: "Job", result: Result) -> int:

@@ -88,7 +88,7 @@ def preview(engine: Engine, job: Job, deadline: Deadline) -> Preview:
     with prune.trial(engine, job) as table:
         table.check_writable()
         if ledger := Ledger.find(engine, table.connection):
-            ledger.check_writable(table)
+            ledger.check_writable(table, job)
     began = time.monotonic()
     result = prune.prune(engine, job, deadline)
     seconds = time.monotonic() - began

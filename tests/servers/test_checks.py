@@ -105,6 +105,28 @@ def test_what_a_statement_fires_is_undone(postgresql: Any, database_of: Any) -> 
     assert postgresql.query("SELECT count(*) FROM geo_cache", database) == [(3,)]
 
 
+@pytest.mark.parametrize("arguments", [(), ("--batch-seconds=1",)], ids=["at once", "batches"])
+def test_what_keeps_a_run_from_the_ledger_is_told(
+    server: Any, database: str, arguments: tuple[str, ...]
+) -> None:
+    """Without its record nothing is deleted; check tries it, and leaves no record of that."""
+    make_stale_table(server, database)
+    url = text_of(server.url(database))
+    assert geocache_cleanup("migrate", url=url).status == 0
+    assert geocache_cleanup("check", BEFORE, *arguments, url=url).status == 0
+    assert server.query("SELECT * FROM geocache_cleanup_runs", database) == []
+    act = "SIGNAL SQLSTATE '45000'"
+    if is_postgresql(server):
+        act = "EXECUTE FUNCTION f()"
+        keep = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+        server.query(keep, database)
+    trigger = f"CREATE TRIGGER t BEFORE INSERT ON geocache_cleanup_runs FOR EACH ROW {act}"
+    server.query(trigger, database)
+    for command in ("check", "run"):
+        assert geocache_cleanup(command, BEFORE, *arguments, url=url).status == 65
+    assert server.query("SELECT count(*) FROM geo_cache", database) == [(3,)]
+
+
 def test_nothing_is_rehearsed_that_cannot_be_undone(mariadb: Any, database_of: Any) -> None:
     """Neither on MyISAM, nor where a trigger writes to a table of it, which MySQL may refuse."""
     status = 65 if is_mysql(mariadb) else 0
