@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from helpers.faults.runs import ForkServers, Outcome
-from helpers.faults.template import DOCUMENTED, RAN, tally, trials
+from helpers.faults.template import RAN, tally, trials
 from helpers.processes import wait_until
 from helpers.servers.dialects import is_postgresql, numbered, text_of
 from helpers.servers.proxy import Proxy
@@ -96,7 +96,7 @@ def verify(server: Any, database: str, outcome: Outcome, *, is_recorded: bool) -
     gone = ROWS - kept.get("stale", 0)
     tally["rows lost"] += ROWS - kept["fresh"]
     assert kept["fresh"] == ROWS
-    assert outcome.status in DOCUMENTED - {70}, outcome
+    assert outcome.status in {0, 65, 69, 75, 77, 78}, outcome
     for event in outcome.events:
         assert "traceback" not in event, event
         assert event.get("deleted") in {gone, None}, (event, gone)
