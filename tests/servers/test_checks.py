@@ -127,6 +127,22 @@ def test_what_keeps_a_run_from_the_ledger_is_told(
     assert server.query("SELECT count(*) FROM geo_cache", database) == [(3,)]
 
 
+def test_a_ledger_whose_numbers_are_used_up_is_told(server: Any, database: str) -> None:
+    """By a number of its own that says the engine's, not the server's: no bug of the run."""
+    make_stale_table(server, database)
+    url = text_of(server.url(database))
+    assert geocache_cleanup("migrate", url=url).status == 0
+    last = 2**31 - 1
+    if is_postgresql(server):
+        server.query(f"SELECT setval('geocache_cleanup_runs_id_seq', {last})", database)
+    else:
+        values = f"{last}, '', NOW(), 0, '', '', NOW(), 0, 0, 0, 0, '', ''"
+        server.query(f"INSERT INTO geocache_cleanup_runs VALUES ({values})", database)
+    for command in ("check", "run"):
+        assert geocache_cleanup(command, BEFORE, url=url).status == 65
+    assert server.query("SELECT count(*) FROM geo_cache", database) == [(3,)]
+
+
 def test_nothing_is_rehearsed_that_cannot_be_undone(mariadb: Any, database_of: Any) -> None:
     """Neither on MyISAM, nor where a trigger writes to a table of it, which MySQL may refuse."""
     status = 65 if is_mysql(mariadb) else 0

@@ -18,8 +18,9 @@ _WORDS = {
     "option so it cannot execute": diagnoses.SETTING,
 }
 MISLEADING = {1105, 1180, 1290}
-# What a server answers; and of that, what it says of a statement of this program's that is wrong.
-_SERVERS = {*range(1_000, 2_000), *range(3_000, 6_000)}
+# What a server answers, or its storage engine does; and of that, what it says of a statement of
+# this program's that is wrong.
+_SERVERS = {*range(120, 200), *range(1_000, 2_000), *range(3_000, 6_000)}
 _BUGS = {1064, 1065, 1149, 1582, 1583, 1630}
 # After the table and the ledger were found these are of others, in a trigger.
 _MISSING = {1054, 1109, 1146}
