@@ -1,4 +1,4 @@
-"""Keep the ledger on an engine with transactions.
+"""Keep the ledger where transactions are kept.
 
 Revision ID: 0004
 Revises: 0003
@@ -15,13 +15,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Move what has no transactions, with its rows: the ledger, and the table of revisions.
+    """Change what has no transactions, or is UNLOGGED: the ledger, and the table of revisions.
 
     Nothing of a run depends on the latter; but beside a table of such an engine, check does not
     try what triggers do.
     """
     for name in (NAME, VERSION_TABLE):
-        operations.keep_in_transactions(name)
+        operations.make_lasting(name)
 
 
 def downgrade() -> None:

@@ -16,7 +16,13 @@ from geocache_cleanup.metrics import metrics_file
 from geocache_cleanup.pruning import ledger
 from geocache_cleanup.pruning.job import Job
 from geocache_cleanup.report import preview
-from geocache_cleanup.report.advice import LEDGER_NOT_ATOMIC, Advice, AdviceContext, advise
+from geocache_cleanup.report.advice import (
+    LEDGER_NOT_ATOMIC,
+    LEDGER_UNLOGGED,
+    Advice,
+    AdviceContext,
+    advise,
+)
 from geocache_cleanup.report.check_text import check_text
 from geocache_cleanup.report.document import CheckDocument, LedgerReport, Problem, ShownSetting
 from geocache_cleanup.systemd import timers
@@ -111,6 +117,8 @@ def _connect(engine: Engine, job: Job, document: CheckDocument) -> Sequence[Mapp
         if not engine.has_transactions(connection, ledger.NAME):
             document.findings.append(LEDGER_NOT_ATOMIC)
         found = ledger.Ledger.find(engine, connection)
+        if found and not found.outlasts_crash():
+            document.findings.append(LEDGER_UNLOGGED)
         runs = found.runs(_RUNS_LOOKED_AT, job.table) if found else []
         # A run that failed is not in the ledger, which is written in the same transaction; of
         # one in batches there is what it has done.
@@ -126,8 +134,8 @@ def _examine_table(
     missing = [] if document.table.index else [f"an index on {job.time_column}"]
     if not document.ledger.exists:
         missing.append(f"the ledger, the table {ledger.NAME}")
-    elif LEDGER_NOT_ATOMIC in document.findings:
-        missing.append(f"{ledger.NAME} a table of {engine.storage}")
+    elif {LEDGER_NOT_ATOMIC, LEDGER_UNLOGGED} & set(document.findings):
+        missing.append(f"{ledger.NAME} changed: {engine.lasting}")
     document.migrate = missing
     # What a run would do is worth more than what the table holds, which can take long to read.
     share = invocation.deadline.share(_SHARE)

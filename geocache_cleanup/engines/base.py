@@ -36,7 +36,8 @@ class Engine(abc.ABC):
     ``has_schemas``: a dot in the name of a table separates its schema. ``time_type`` is text in
     the order of its characters' codes, which an index then serves; ``moment_type`` is the type
     of the ledger's times, UTC without a zone, to the microsecond. ``storage`` names the storage
-    engine for tables of this program's own, where there are some without transactions.
+    engine for tables of this program's own, where there are some without transactions; ``lasting``
+    is what ALTER TABLE does to those that would not keep what was told.
     """
 
     is_embedded: ClassVar[bool] = False
@@ -44,6 +45,7 @@ class Engine(abc.ABC):
     time_type: ClassVar[TypeEngine[Any]] = sa.Text()
     moment_type: ClassVar[TypeEngine[Any]] = sa.DateTime()
     storage: ClassVar[str | None] = None
+    lasting: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -131,13 +133,30 @@ class Engine(abc.ABC):
     def is_in_doubt(self, error: Exception, diagnosed: CleanupError) -> bool:
         """Tell whether a commit that ended with an error may have taken effect."""
 
-    def has_table(self, connection: Connection, name: str) -> bool:
-        """Tell whether there is a table of that name, in the schema that is looked in first."""
-        return bool(sa.inspect(connection).has_table(name))
+    def schema_of(self, connection: Connection, name: str) -> str | None:  # noqa: ARG002 - as above
+        """Return the schema of a table, None for the one that is looked in first, if any is."""
+        return None
+
+    def prepare_migration(self, connection: Connection, schema: str | None) -> None:
+        """Let new tables be in a schema, where they would be in none.
+
+        Raise TemporaryError if another migration is at work, where it would be in the way.
+        """
+
+    def has_table(self, connection: Connection, name: str, schema: str | None) -> bool:
+        """Tell whether there is a table of that name in a schema; see ``schema_of``."""
+        return bool(sa.inspect(connection).has_table(name, schema=schema))
 
     def has_transactions(self, connection: Connection, name: str) -> bool:  # noqa: ARG002 - as above
         """Tell whether what is done to a table can be undone, or there is none of that name."""
         return True
+
+    def outlasts_crash(self, connection: Connection, name: str, schema: str | None) -> bool:  # noqa: ARG002 - as above
+        """Tell whether a table keeps what is committed if the server crashes."""
+        return True
+
+    def check_beside(self, connection: Connection, name: str) -> None:
+        """Raise CleanupError if no transaction may change a table and one with transactions."""
 
     def findings(self, connection: Connection) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - as above
         """Return what of the server's settings may undo what was told, each with a remedy."""

@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.backlog import Backlog
 from geocache_cleanup.engines.base import Engine
 from geocache_cleanup.engines.table import StaleCondition, Table
-from geocache_cleanup.errors import ConfigError, DeadlineError
+from geocache_cleanup.errors import CleanupError, ConfigError, DeadlineError
 from geocache_cleanup.pruning import prune
 from geocache_cleanup.pruning.batch_sizer import BatchSizer
 from geocache_cleanup.pruning.job import Job
@@ -70,6 +71,7 @@ class BatchRun:
         self._others_act = False
         self._stale_deleted = 0
         self._entry: int | None = None
+        self._is_open = False
         self._pages: int | None = None
         self._remaining = 0
         # Else there are more than those that remain.
@@ -79,6 +81,16 @@ class BatchRun:
     def run(self, connection: Connection) -> None:
         """Search, then delete batch by batch; raise what ``prune.prune`` raises."""
         table = self._find(connection)
+        try:
+            self._prune(table)
+        except DBAPIError as error:
+            found = self._engine.translate_error(error)
+            if not (isinstance(found, CleanupError) and found.status.retryable):
+                # The search fails where the column is another one by now, or the ledger is gone.
+                self._look_again(table)
+            raise
+
+    def _prune(self, table: Table) -> None:
         fruitless = found = gone = 0
         while fruitless < _MOST_FRUITLESS:
             found, gone = self._pass(table)
@@ -133,6 +145,9 @@ class BatchRun:
     def tell(self, error: Exception) -> None:
         """Say in the error, be it a bug, what is done already."""
         remaining = self._remaining if self._is_all_found else None
+        if self._is_open and not self.result.atomic:
+            # A part of this batch may be done.
+            self.result = Result(atomic=False)
         vars(error)["partial"] = dataclasses.replace(
             self.result, remaining=remaining, freed_pages=None
         )
@@ -176,6 +191,7 @@ class BatchRun:
 
     def _batch(self, table: Table, backlog: Backlog) -> None:
         rows = self._sizer.rows(self._deadline.remaining)
+        self._is_open = True
         with self._engine.transaction(table.connection, write=True):
             locked = time.monotonic()
             table.lock()
@@ -190,6 +206,7 @@ class BatchRun:
             )
             self._record(result)
             self._deadline.check()
+        self._is_open = False
         self._sizer.learn(rows, time.monotonic() - locked)
         self.result, self._remaining = result, backlog.remaining
 
@@ -208,9 +225,11 @@ class BatchRun:
         return gone
 
     def _look_again(self, table: Table) -> None:
-        """Look the table up in a transaction of its own; see ``_compare``."""
+        """Look table and ledger up in a transaction of its own; see ``_compare``."""
         with self._engine.transaction(table.connection, write=False):
             self._compare(table)
+            if self._ledger is not None:
+                Ledger.require(self._engine, table.connection)
 
     def _compare(self, table: Table) -> None:
         """Raise ConfigError if the time column is not what it was when its rows were found."""
@@ -221,8 +240,10 @@ class BatchRun:
                 f"{now.column_type!r} while the run was at work",
                 "look at it with geocache-cleanup check, and run it again",
             )
-        # A trigger may be new as well.
+        # A trigger may be new as well, or the storage engine.
         self._others_act = self._others_act or now.may_cascade()
+        atomic = self.result.atomic and prune.is_atomic(now)
+        self.result = dataclasses.replace(self.result, atomic=atomic)
 
     def _record(self, result: Result) -> None:
         if self._ledger is None:
@@ -230,4 +251,4 @@ class BatchRun:
         if self._entry is None:
             self._entry = self._ledger.write(self._job, result)
         else:
-            self._ledger.update(self._entry, self._job, result)
+            self._entry = self._ledger.update(self._entry, self._job, result)

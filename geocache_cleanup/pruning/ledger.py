@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import __version__
-from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.errors import ConfigError, DataError
 from geocache_cleanup.result import Result
 from geocache_cleanup.times import instants
 
 if TYPE_CHECKING:
     from geocache_cleanup.engines.base import Engine
+    from geocache_cleanup.engines.table import Table
     from geocache_cleanup.pruning.job import Job
 
 NAME = "geocache_cleanup_runs"
@@ -46,8 +47,10 @@ _COLUMNS = [column for column in LEDGER.c if column.name != "id"]
 class Ledger:
     """The ledger of a database, on one connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, engine: "Engine", connection: Connection, schema: str | None) -> None:
+        self._engine = engine
         self._connection = connection
+        self._schema = schema
 
     @classmethod
     def find(cls, engine: "Engine", connection: Connection) -> Self | None:
@@ -55,15 +58,20 @@ class Ledger:
 
         MariaDB and MySQL show it only to accounts with a right on it.
         """
-        if not engine.has_table(connection, NAME):
+        schema = engine.schema_of(connection, NAME)
+        if not engine.has_table(connection, NAME, schema):
             return None
-        found = {column["name"] for column in sa.inspect(connection).get_columns(NAME)}
+        try:
+            columns = sa.inspect(connection).get_columns(NAME, schema=schema)
+        except sa.exc.NoSuchTableError:  # somebody has dropped it just now
+            return None
+        found = {column["name"] for column in columns}
         if not found.issuperset(LEDGER.c.keys()):
             raise ConfigError(
                 f"{NAME} is not the ledger that this version writes",
                 "rename it if it is not ours, then run geocache-cleanup migrate",
             )
-        return cls(connection)
+        return cls(engine, connection, schema)
 
     @classmethod
     def require(cls, engine: "Engine", connection: Connection) -> Self:
@@ -75,25 +83,47 @@ class Ledger:
             )
         return found
 
-    def check_writable(self) -> None:
-        """Let the database refuse, for want of rights, what ``write`` does; change nothing."""
+    def outlasts_crash(self) -> bool:
+        """Tell whether it keeps what was told if the server crashes."""
+        return self._engine.outlasts_crash(self._connection, NAME, self._schema)
+
+    def check_writable(self, table: "Table", job: "Job") -> None:
+        """Let the database refuse the record of a run, in a transaction that is to be undone."""
+        if table.atomic:
+            self._engine.check_beside(self._connection, NAME)
+        if self._engine.is_embedded or not self._engine.has_transactions(self._connection, NAME):
+            self._write_nothing()
+            return
+        number = self.write(job, Result())
+        if job.batch_seconds:
+            self.update(number, job, Result())
+
+    def _write_nothing(self) -> None:
         nothing = sa.select(*_COLUMNS).where(sa.false())
         names = [column.name for column in _COLUMNS]
-        self._connection.execute(sa.insert(LEDGER).from_select(names, nothing))
-        self._connection.execute(sa.delete(LEDGER).where(sa.false()))
+        self._execute(sa.insert(LEDGER).from_select(names, nothing))
+        self._execute(sa.delete(LEDGER).where(sa.false()))
 
     def write(self, job: "Job", result: Result) -> int:
         """Add a run, and drop those older than ``KEPT_DAYS`` days; return the number it has."""
-        added = self._connection.execute(sa.insert(LEDGER).values(**_entry(job, result)))
+        added = self._execute(sa.insert(LEDGER).values(**_entry(job, result)))
         oldest = _stored(job.now) - dt.timedelta(days=KEPT_DAYS)
-        self._connection.execute(sa.delete(LEDGER).where(LEDGER.c.started_at < oldest))
+        self._execute(sa.delete(LEDGER).where(LEDGER.c.started_at < oldest))
         key: Any = added.inserted_primary_key
+        if key is None or key[0] is None:
+            raise DataError(
+                f"a trigger or a rule keeps the run from {NAME}", "drop it, or rename the table"
+            )
         return int(key[0])
 
-    def update(self, number: int, job: "Job", result: Result) -> None:
-        """Put a run in the place of what ``write`` wrote of it before."""
-        statement = sa.update(LEDGER).where(LEDGER.c.id == number)
-        self._connection.execute(statement.values(**_entry(job, result)))
+    def update(self, number: int, job: "Job", result: Result) -> int:
+        """Put a run in the place of what ``write`` wrote of it before; return its number.
+
+        Add it where somebody has emptied the ledger since: the number may be another run's now.
+        """
+        statement = sa.update(LEDGER).where(LEDGER.c.id == number, LEDGER.c.run_id == job.run_id)
+        found = self._execute(statement.values(**_entry(job, result))).rowcount
+        return number if found else self.write(job, result)
 
     def runs(self, limit: int, table: str | None = None) -> Sequence[Mapping[str, object]]:
         """Return the latest runs, newest first, by the names of the columns.
@@ -111,11 +141,15 @@ class Ledger:
         statement = sa.select(*columns).order_by(LEDGER.c.started_at.desc(), LEDGER.c.id.desc())
         if table is not None:
             statement = statement.where(LEDGER.c.table_name == table)
-        rows = self._connection.execute(statement.limit(limit)).mappings()
+        rows = self._execute(statement.limit(limit)).mappings()
         return [
             {name: _shown(stored, is_time=name in _TIMES) for name, stored in row.items()}
             for row in rows
         ]
+
+    def _execute(self, statement: Any) -> Any:
+        options = {"schema_translate_map": {None: self._schema}} if self._schema else {}
+        return self._connection.execute(statement, execution_options=options)
 
 
 def _entry(job: "Job", result: Result) -> Mapping[str, object]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import Engine
@@ -81,16 +82,25 @@ class _Rollback(Exception):  # noqa: N818 - it ends a trial, nothing is wrong
     """Raised to roll a transaction back."""
 
 
+@contextlib.contextmanager
+def trial(engine: Engine, job: Job) -> Iterator[Table]:
+    """Open a transaction at the table, locked, and undo it: a statement's own triggers write too.
+
+    Raise CleanupError for what would stop a run.
+    """
+    with contextlib.suppress(_Rollback), job.at_table(engine, write=True) as table:
+        yield table
+        raise _Rollback
+
+
 def try_delete(engine: Engine, job: Job) -> Result:
     """Delete the stale rows and undo it: only doing shows what triggers and foreign keys do.
 
     Return what a run would have done. Raise CleanupError if they would stop it.
     """
-    result = Result()
-    with contextlib.suppress(_Rollback), job.at_table(engine, write=True) as table:
+    with trial(engine, job) as table:
         result = _delete_guarded(table, dataclasses.replace(job, dry_run=False))
         engine.check_deferred_constraints(table.connection)
-        raise _Rollback
     return result
 
 

@@ -42,6 +42,9 @@ class AdviceContext:
 LEDGER_NOT_ATOMIC = Advice(
     "the ledger's engine has no transactions: it may tell of a run that was undone", _MIGRATE
 )
+LEDGER_UNLOGGED = Advice(
+    "the ledger is UNLOGGED: the server empties it when it has crashed", _MIGRATE
+)
 
 
 def advise(document: CheckDocument, context: AdviceContext) -> Sequence[Advice]:

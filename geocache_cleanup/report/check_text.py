@@ -172,7 +172,7 @@ def _outcome(document: CheckDocument, lock: RunEstimate) -> str:
         f"Values it would meet and could not read: {document.unreadable}.",
         held,
         f"It would hold the write lock for about {lock.seconds:.1f} seconds at a time.",
-        "It may write: that was proved without writing.",
+        "It may write: that was proved, and undone.",
     )
     return "\n".join(wrap(sentence, _INDENT) for sentence in sentences)
 

@@ -85,10 +85,10 @@ def count(engine: Engine, job: Job) -> Counts:
 
 def preview(engine: Engine, job: Job, deadline: Deadline) -> Preview:
     """Count what a run would delete; raise CleanupError for anything that would stop it."""
-    with job.at_table(engine, write=True) as table:
+    with prune.trial(engine, job) as table:
         table.check_writable()
         if ledger := Ledger.find(engine, table.connection):
-            ledger.check_writable()
+            ledger.check_writable(table, job)
     began = time.monotonic()
     result = prune.prune(engine, job, deadline)
     seconds = time.monotonic() - began

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alembic.config import Config
 from sqlalchemy.engine import URL, Connection
@@ -17,6 +18,9 @@ from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import engine_class, open_engine, parse_url, shown_url
 from geocache_cleanup.errors import ConfigError
+
+if TYPE_CHECKING:
+    from geocache_cleanup.engines.base import Engine
 
 VERSION_TABLE = "geocache_cleanup_alembic_version"
 
@@ -116,9 +120,18 @@ def configure_from_x_arguments(config: Config, arguments: Mapping[str, str]) -> 
 def connected(config: Config) -> Iterator[Connection | None]:
     """Yield the connection to migrate, None where the SQL is only printed."""
     if "url" not in config.attributes:
-        yield config.attributes.get("connection")
+        connection = config.attributes.get("connection")
+        if connection is not None:
+            _prepare(config, connection)
+        yield connection
         return
     engine = open_engine(config.attributes["url"], Deadline(math.inf), create=True)
     config.attributes["engine"] = engine
     with engine.connect_to_migrate() as connection:
+        _prepare(config, connection)
         yield connection
+
+
+def _prepare(config: Config, connection: Connection) -> None:
+    engine: Engine = config.attributes["engine"]
+    engine.prepare_migration(connection, config.attributes["names"].schema)

@@ -71,19 +71,20 @@ def storage_options() -> dict[str, Any]:
     return {"mysql_engine": storage, "mariadb_engine": storage} if storage else {}
 
 
-def keep_in_transactions(name: str) -> None:
-    """Move a table of this program's own to an engine with transactions, if it is on another."""
-    storage = _engine_class().storage
+def make_lasting(name: str) -> None:
+    """Let a table of this program's own have transactions and outlast crashes, if it does not."""
+    lasting = _engine_class().lasting
     printing = op.get_context().as_sql
-    if storage is None or not (printing or _lacks_transactions(name)):
+    if lasting is None or not (printing or _is_fleeting(name)):
         return
-    op.execute(f"ALTER TABLE {name} ENGINE={storage}")
-    _attributes()["done"].append(f"moved the table {name} to {storage}")
+    op.execute(f"ALTER TABLE {name} {lasting}")
+    _attributes()["done"].append(f"changed the table {name}: {lasting}")
 
 
-def _lacks_transactions(name: str) -> bool:
+def _is_fleeting(name: str) -> bool:
     engine: Engine = _attributes()["engine"]
-    return not engine.has_transactions(op.get_bind(), name)
+    bind = op.get_bind()
+    return not (engine.has_transactions(bind, name) and engine.outlasts_crash(bind, name, None))
 
 
 def time_index() -> sa.Index:

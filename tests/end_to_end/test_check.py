@@ -75,7 +75,7 @@ def test_check_as_text_fits_and_changes_nothing(database: Path, journal: str) ->
     done = commands.execute("check", f"--database-url=sqlite:///{database}")
     assert done.returncode == 0
     assert "A run would delete 3 rows" in done.stdout
-    assert "proved without writing" in done.stdout
+    assert "proved, and undone" in done.stdout
     assert contents(database.parent) == before
     assert set(before) == {"geo.db"}
 

@@ -56,6 +56,10 @@ BACKED_BY = {
         "78",
         "test_metrics_path.py::test_what_is_no_metrics_file",
     ),
+    "A table, rights or the ledger on a server change during a run": (
+        "0, 65, 69, 75, 77 or 78",
+        "test_meddled_servers.py::test_meddled_with_at_any_message",
+    ),
     "The server answers nonsense": (
         "69, 75, 77 or 78",
         "test_secrets.py::test_servers_that_talk_nonsense",

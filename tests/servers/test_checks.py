@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from helpers.servers.commands import Outcome, geocache_cleanup
-from helpers.servers.dialects import is_mysql, is_postgresql, text_of
+from helpers.servers.dialects import is_mysql, is_postgresql, make_stale_table, text_of
 
 BEFORE = "--before=2026-01-01"
 
@@ -89,6 +89,58 @@ def test_what_the_commit_would_refuse_is_told(postgresql: Any, database_of: Any)
     make(postgresql, database, CHILD.format(" DEFERRABLE INITIALLY DEFERRED"))
     postgresql.query("INSERT INTO child VALUES (1)", database)
     assert check(postgresql, database).status == 65
+
+
+def test_what_a_statement_fires_is_undone(postgresql: Any, database_of: Any) -> None:
+    """A trigger of the statement acts also where no row goes: check leaves nothing of it."""
+    database = database_of(postgresql)
+    make_stale_table(postgresql, database)
+    postgresql.query(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN INSERT INTO geo_cache VALUES (9, ''2020-01-01''); RETURN NULL; END';"
+        "CREATE TRIGGER t AFTER DELETE ON geo_cache FOR EACH STATEMENT EXECUTE FUNCTION f()",
+        database,
+    )
+    assert geocache_cleanup("check", BEFORE, url=text_of(postgresql.url(database))).status == 0
+    assert postgresql.query("SELECT count(*) FROM geo_cache", database) == [(3,)]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--batch-seconds=1",)], ids=["at once", "batches"])
+def test_what_keeps_a_run_from_the_ledger_is_told(
+    server: Any, database: str, arguments: tuple[str, ...]
+) -> None:
+    """Without its record nothing is deleted; check tries it, and leaves no record of that."""
+    make_stale_table(server, database)
+    url = text_of(server.url(database))
+    assert geocache_cleanup("migrate", url=url).status == 0
+    assert geocache_cleanup("check", BEFORE, *arguments, url=url).status == 0
+    assert server.query("SELECT * FROM geocache_cleanup_runs", database) == []
+    act = "SIGNAL SQLSTATE '45000'"
+    if is_postgresql(server):
+        act = "EXECUTE FUNCTION f()"
+        keep = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+        server.query(keep, database)
+    trigger = f"CREATE TRIGGER t BEFORE INSERT ON geocache_cleanup_runs FOR EACH ROW {act}"
+    server.query(trigger, database)
+    for command in ("check", "run"):
+        assert geocache_cleanup(command, BEFORE, *arguments, url=url).status == 65
+    assert server.query("SELECT count(*) FROM geo_cache", database) == [(3,)]
+
+
+def test_a_ledger_whose_numbers_are_used_up_is_told(server: Any, database: str) -> None:
+    """By a number of its own that says the engine's, not the server's: no bug of the run."""
+    make_stale_table(server, database)
+    url = text_of(server.url(database))
+    assert geocache_cleanup("migrate", url=url).status == 0
+    last = 2**31 - 1
+    if is_postgresql(server):
+        server.query(f"SELECT setval('geocache_cleanup_runs_id_seq', {last})", database)
+    else:
+        values = f"{last}, '', NOW(), 0, '', '', NOW(), 0, 0, 0, 0, '', ''"
+        server.query(f"INSERT INTO geocache_cleanup_runs VALUES ({values})", database)
+    for command in ("check", "run"):
+        assert geocache_cleanup(command, BEFORE, url=url).status == 65
+    assert server.query("SELECT count(*) FROM geo_cache", database) == [(3,)]
 
 
 def test_nothing_is_rehearsed_that_cannot_be_undone(mariadb: Any, database_of: Any) -> None:

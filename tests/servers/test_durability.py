@@ -94,6 +94,26 @@ def test_a_server_that_does_not_write_is_told(postgresql: Any, database_of: Any)
     assert [finding.partition(" ")[0] for finding in found if "power cut" in finding] == ["fsync"]
 
 
+def test_a_ledger_that_a_crash_empties_is_told_and_changed(
+    postgresql: Any, database_of: Any
+) -> None:
+    """UNLOGGED, it would lose every run; the table of others is their own affair."""
+    database = database_of(postgresql)
+    make_stale_table(postgresql, database)
+    url = text_of(postgresql.url(database))
+    own = ("geocache_cleanup_runs", "geocache_cleanup_alembic_version")
+    assert geocache_cleanup("migrate", url=url).status == 0
+    for table in (*own, "geo_cache"):
+        postgresql.query(f"ALTER TABLE {table} SET UNLOGGED", database)
+    found = [finding for finding in advised(postgresql.url(database)) if "UNLOGGED" in finding]
+    assert [finding[:10] for finding in found] == ["the ledger"]
+    changed = geocache_cleanup("migrate", url=url).output.splitlines()
+    assert changed == [f"changed the table {name}: SET LOGGED" for name in own]
+    unlogged = "SELECT relname FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r'"
+    assert postgresql.query(unlogged, database) == [("geo_cache",)]
+    assert not any("UNLOGGED" in finding for finding in advised(postgresql.url(database)))
+
+
 def advised(url: Any) -> list[str]:
     """Return what check has to say."""
     checked = geocache_cleanup("check", BEFORE, "--json", url=text_of(url))

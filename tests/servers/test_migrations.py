@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from geocache_cleanup.deadline import Deadline
+from geocache_cleanup.engines.urls import open_engine
 from helpers.processes import wait_until
-from helpers.servers.commands import Command, geocache_cleanup
+from helpers.servers.commands import Command, fails, geocache_cleanup
 from helpers.servers.dialects import is_postgresql, numbered, text_of
 
 INDEX = "ix_geocache_cleanup_geo_cache_last_seen"
@@ -147,3 +149,13 @@ def test_the_ledger_holds_any_name(mariadb: Any, database_of: Any) -> None:
     outcome = geocache_cleanup("check", name, "--json", url=url)
     assert outcome.status == 0, outcome.last
     assert json.loads(outcome.output)["ledger"]["last_run"]["table_name"] == table
+
+
+def test_one_migration_at_a_time(server: Any, database: str) -> None:
+    """Two that look and act by turns would be in each other's way: the second is told to wait."""
+    engine = open_engine(server.url(database), Deadline(60))
+    with engine.connect_to_migrate() as connection:
+        engine.prepare_migration(connection, None)
+        last = fails(server.url(database), command="migrate")
+        assert (last["exit_status"], "another migration" in last["reason"]) == (75, True), last
+    assert geocache_cleanup("migrate", url=text_of(server.url(database))).status == 0

@@ -127,7 +127,7 @@ def test_a_run_behind_it_is_stopped(pool: Pool, postgresql: Any, driver: str) ->
             "CREATE TRIGGER t BEFORE DELETE ON geo_cache FOR EACH ROW EXECUTE FUNCTION f()",
             pooler.database,
         )
-        late = geocache_cleanup("run", BEFORE, "--timeout=2", url=text_of(pooler.url(driver)))
+        late = geocache_cleanup("run", BEFORE, "--timeout=4", url=text_of(pooler.url(driver)))
         assert (late.status, "nothing was deleted" in late.last["reason"]) == (75, True), late.last
         command = Command("run", BEFORE, url=text_of(pooler.url(driver)))
         active = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DELETE%'"

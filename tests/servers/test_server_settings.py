@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -18,7 +18,9 @@ from geocache_cleanup.report import preview
 from geocache_cleanup.schema.migrate import TableNames, upgrade
 from helpers.jobs import job
 from helpers.servers.commands import fails, geocache_cleanup
+from helpers.servers.daemon import private_directory
 from helpers.servers.dialects import is_postgresql, numbered, text_of
+from helpers.servers.mariadb import MariaDBServer
 
 ROWS = 60
 # The other one where the dependencies are Debian 12's: what differs is in how they read and write.
@@ -300,3 +302,44 @@ def assert_stops(
         checked = geocache_cleanup("check", BEFORE, url=text_of(url))
         assert (checked.status, words in checked.last["reason"]) == (status, True), checked
         assert rows(server, database) == before
+
+
+@pytest.fixture(params=["OFF", "ON"], scope="module")
+def on_timeout(request: pytest.FixtureRequest, running: Callable[[str], Any]) -> Iterator[Any]:
+    """Return a server on which a wait that is too long undoes the statement, or all before it."""
+    if request.param == "OFF":
+        yield running("mariadb")
+        return
+    with private_directory("mysql") as directory:
+        server = MariaDBServer(directory, "--innodb-rollback-on-timeout=ON")
+        server.create()
+        server.start()
+        try:
+            server.create_app()
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--batch-seconds=0.001",)], ids=["at once", "batches"])
+def test_a_wait_that_is_too_long_undoes_the_whole_transaction(
+    on_timeout: Any, database_of: Any, arguments: tuple[str, ...]
+) -> None:
+    """In its second statement or batch: rows, ledger and event agree, and the rest goes later."""
+    database = database_of(on_timeout)
+    on_timeout.query("CREATE TABLE geo_cache (ip INT PRIMARY KEY, last_seen BIGINT)", database)
+    # In seconds and in milliseconds: each is a statement of its own.
+    stale = "IF(n % 2 = 0, 1500000000, 1500000000000) + n"
+    on_timeout.query(f"INSERT INTO geo_cache SELECT n, {stale} FROM {numbered(3_000)}", database)
+    url = text_of(on_timeout.url(database))
+    assert geocache_cleanup("migrate", url=url).status == 0
+    with on_timeout.engine(database).connect() as connection:
+        connection.exec_driver_sql("SELECT * FROM geo_cache WHERE ip = 2999 FOR UPDATE")
+        done = geocache_cleanup("run", BEFORE, "--timeout=4", *arguments, url=url)
+        connection.rollback()
+    assert (done.status, "holds a lock" in done.last["reason"]) == (75, True), done.last
+    gone = 3_000 - on_timeout.query("SELECT count(*) FROM geo_cache", database)[0][0]
+    ledger = on_timeout.query("SELECT sum(deleted) FROM geocache_cleanup_runs", database)
+    assert (done.last["deleted"], ledger) == (gone, [(gone or None,)])
+    assert bool(gone) == bool(arguments)
+    assert geocache_cleanup("run", BEFORE, url=url).last["deleted"] == 3_000 - gone

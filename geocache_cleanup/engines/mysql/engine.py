@@ -15,6 +15,7 @@ from geocache_cleanup.engines.mysql import durability, errors, guards, inspectio
 from geocache_cleanup.engines.mysql.expressions import MySQLExpressions
 from geocache_cleanup.engines.mysql.index import printed_index
 from geocache_cleanup.engines.mysql.table import MySQLTable
+from geocache_cleanup.engines.server import diagnoses
 from geocache_cleanup.engines.server.drivers import Driver
 from geocache_cleanup.engines.server.engine import Mode, ServerEngine
 from geocache_cleanup.errors import CleanupError, ConfigError
@@ -36,6 +37,7 @@ class MySQLEngine(ServerEngine):
     time_type = mysql.VARCHAR(64, charset="ascii", collation="ascii_bin")
     moment_type = mysql.DATETIME(fsp=6)
     storage = session.STORAGE
+    lasting = f"ENGINE={storage}"
 
     def __init__(self, url: URL, deadline: Deadline, *, create: bool = False) -> None:
         """Raise ConfigError if the URL names no database, where the ledger is."""
@@ -61,12 +63,21 @@ class MySQLEngine(ServerEngine):
         self._found = found.name
         return found
 
-    def has_table(self, connection: Connection, name: str) -> bool:
+    def has_table(self, connection: Connection, name: str, schema: str | None) -> bool:  # noqa: ARG002 - one signature for all engines
         """Look in the list: an account with no right on a table is denied a look at itself."""
         return name in sa.inspect(connection).get_table_names()
 
     def has_transactions(self, connection: Connection, name: str) -> bool:
         return guards.has_transactions(connection, self.url.database, name)
+
+    def prepare_migration(self, connection: Connection, schema: str | None) -> None:  # noqa: ARG002 - one signature for all engines
+        lock = session.lock_sql(f"migrate {self.url.database}")
+        if not connection.exec_driver_sql(f"SELECT {lock}").scalar_one():
+            raise diagnoses.MIGRATING.explain()
+
+    def check_beside(self, connection: Connection, name: str) -> None:
+        if not self.has_transactions(connection, name):
+            guards.check_mixture(connection)
 
     def findings(self, connection: Connection) -> Iterator[tuple[str, str]]:
         return durability.findings(connection)

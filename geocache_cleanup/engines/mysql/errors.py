@@ -18,11 +18,13 @@ _WORDS = {
     "option so it cannot execute": diagnoses.SETTING,
 }
 MISLEADING = {1105, 1180, 1290}
-# What a server answers; and of that, what it says of a statement of this program's that is wrong.
-_SERVERS = {*range(1_000, 2_000), *range(3_000, 6_000)}
+# What a server answers, or its storage engine does; and of that, what it says of a statement of
+# this program's that is wrong.
+_SERVERS = {*range(120, 200), *range(1_000, 2_000), *range(3_000, 6_000)}
 _BUGS = {1064, 1065, 1149, 1582, 1583, 1630}
 # After the table and the ledger were found these are of others, in a trigger.
 _MISSING = {1054, 1109, 1146}
+_OWN = "geocache_cleanup_"
 # Other error numbers are no servers' own: a trigger has chosen them for SIGNAL. Those from
 # 32,768 on PyMySQL takes for negative ones.
 _OWN_ERRNOS = range(6_000)
@@ -36,7 +38,7 @@ NUMBERS: Mapping[Diagnosis, str] = {
     diagnoses.NOT_READY: "1040 1047 1129 1203 1226 3032 3168",
     diagnoses.READ_ONLY: "1792 1836",
     diagnoses.LOCKED: "1205 3572",
-    diagnoses.CONFLICT: "1213 1020 3101",
+    diagnoses.CONFLICT: "1213 1020 1412 3101",
     diagnoses.CANCELLED: "1317 1028 1969 3024 1907 3058",
     diagnoses.OUT_OF_MEMORY: "1037 1038 1041 5 2008",
     diagnoses.REFUSED: "1045 1130 1131 1251 1524 1698 1820 1862 2049 3118 3159 3955 4151",
@@ -49,7 +51,8 @@ NUMBERS: Mapping[Diagnosis, str] = {
     " 1030 1036 1114 3019",
     diagnoses.DAMAGED: "126 127 134 144 145 1033 1034 1035 1191 1194 1195 1712 1812 1814 1877",
     # Behind 1644 are errors of a trigger's own code: no statement of this program has them.
-    diagnoses.CONSTRAINT: "1048 1062 1217 1442 1451 1452 1644 1785 3819 4025"
+    diagnoses.MIXED: "1785",
+    diagnoses.CONSTRAINT: "1048 1062 1217 1442 1451 1452 1644 3819 4025"
     " 1136 1172 1242 1264 1292 1305 1318 1329 1339 1364 1365 1366 1406 1424 1456 1690",
     diagnoses.TOO_LARGE: "1197 1206 1534 1705 3100",
 }
@@ -71,7 +74,7 @@ def diagnose(error: Exception, found: str | None = None) -> CleanupError | None:
         diagnosis = next((found for words, found in _WORDS.items() if words in said), None)
     if isinstance(number, int) and number not in _OWN_ERRNOS:
         diagnosis = diagnoses.CONSTRAINT
-    if number in _MISSING and found and found not in said:
+    if number in _MISSING and found and not any(name in said for name in (found, _OWN)):
         diagnosis = diagnoses.CONSTRAINT
     if diagnosis is None and number in _SERVERS and number not in _BUGS:
         diagnosis = diagnoses.OTHER

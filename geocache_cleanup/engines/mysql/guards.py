@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from geocache_cleanup.engines.server import diagnoses
+
 if TYPE_CHECKING:
     from geocache_cleanup.engines.mysql.table import MySQLTable
 
@@ -41,6 +43,13 @@ def has_transactions(connection: Connection, schema: str | None, table: str) -> 
     """Tell whether what is done to a table can be undone, or there is none of that name."""
     found = connection.execute(_ENGINE, {"schema": schema, "table": table}).scalar()
     return found is None or found == "YES"
+
+
+def check_mixture(connection: Connection) -> None:
+    """Raise ConfigError if tables with and without transactions may not be changed in one."""
+    rows = connection.exec_driver_sql("SHOW VARIABLES LIKE 'enforce_gtid_consistency'")
+    if any(value == "ON" for _, value in rows):
+        raise diagnoses.MIXED.explain("enforce_gtid_consistency is ON")
 
 
 def may_cascade(table: "MySQLTable") -> bool:

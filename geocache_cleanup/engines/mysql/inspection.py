@@ -10,7 +10,13 @@ from sqlalchemy.sql.expression import quoted_name
 from geocache_cleanup.engines.mysql import guards
 from geocache_cleanup.engines.mysql.table import MySQLTable
 from geocache_cleanup.engines.server.kinds import Column, Kind, TimeColumn, kind_of
-from geocache_cleanup.engines.server.relations import Relation, choose, choose_column, clause_of
+from geocache_cleanup.engines.server.relations import (
+    Relation,
+    choose,
+    choose_column,
+    clause_of,
+    find_held,
+)
 from geocache_cleanup.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,11 +65,9 @@ def inspect_table(
     engine: "MySQLEngine", connection: Connection, table: str, column: str
 ) -> MySQLTable:
     """Look the table up; raise ConfigError if there is no such table, or no such column."""
-    relation = _find_relation(connection, table)
+    relation = find_held(connection, table, _find_relation)
     where = {"schema": relation.schema, "table": relation.name}
     rows = {row["name"]: row for row in connection.execute(_COLUMNS, where).mappings()}
-    if not rows:
-        _probe(connection, f"{relation.schema}.{relation.name}")
     found = rows[choose_column(list(rows), column, relation.name)]
     clause = clause_of(relation, found["name"])
     parts = [

@@ -1,5 +1,6 @@
 """What a session on MariaDB or MySQL is set to, whatever the account or the server say."""
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 
@@ -47,6 +48,13 @@ def preamble(mode: Mode, seconds: float | None, token: str, *, is_mariadb: bool)
         access = " READ ONLY" if mode is Mode.READ else ""
         statements.append(f"START TRANSACTION{access}")
     return statements
+
+
+def lock_sql(what: str) -> str:
+    """Return what takes an advisory lock if it is free; it ends with the connection."""
+    # Its name has 64 characters at most, a table's up to twice as many.
+    name = hashlib.sha256(what.encode()).hexdigest()[:32]
+    return f"GET_LOCK('geocache_cleanup.{name}', 0)"
 
 
 def _limits(seconds: float | None, *, is_mariadb: bool) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """A MariaDB or MySQL table: its lock, its stored times, how it is deleted from."""
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.sql.expression import Delete
 
 from geocache_cleanup.engines.backlog import Backlog, CountedBacklog
-from geocache_cleanup.engines.mysql import guards
+from geocache_cleanup.engines.mysql import guards, session
 from geocache_cleanup.engines.mysql.index import create_index
+from geocache_cleanup.engines.server import diagnoses
 from geocache_cleanup.engines.server.kinds import NUMBERS, Column, Kind
 from geocache_cleanup.engines.server.table import ServerTable
 from geocache_cleanup.engines.table import Condition, StaleCondition
@@ -29,10 +29,12 @@ class MySQLTable(ServerTable):
 
     def try_lock(self) -> bool:
         """Take the lock, which ends with the connection."""
-        # A lock's name has 64 characters at most, a table's up to twice as many.
-        table = f"{self.clause.schema}.{self.name}"
-        name = f"geocache_cleanup.{hashlib.sha256(table.encode()).hexdigest()[:32]}"
-        return bool(self.execute(f"SELECT GET_LOCK('{name}', 0)").scalar_one())
+        lock = session.lock_sql(f"{self.clause.schema}.{self.name}")
+        taken, mode = self.execute(f"SELECT {lock}, @@GLOBAL.read_only").one()
+        if mode not in {0, "OFF"}:
+            # An administrator's account may write all the same.
+            raise diagnoses.READ_ONLY.explain("read_only is set")
+        return bool(taken)
 
     def stale_conditions(self, cutoff: int, now: int, zone: dt.tzinfo) -> Sequence[StaleCondition]:
         """Return the unreadable ones first, while the index alone tells.

@@ -15,6 +15,21 @@ RELATIONS = sa.text(
     WHERE c.relkind IN ('r', 'p') AND c.relispartition
     """
 )
+IS_LOGGED = sa.text(
+    "SELECT relpersistence <> 'u' FROM pg_catalog.pg_class WHERE oid = to_regclass(:name)"
+)
+# Where a role's search_path is empty, a name alone finds nothing.
+SCHEMA_OF = sa.text(
+    """
+    SELECT n.nspname FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE current_schema() IS NULL AND c.relname = :name AND c.relkind = 'r'
+    ORDER BY NOT has_table_privilege(c.oid, 'SELECT'), n.nspname <> 'public', n.nspname LIMIT 1
+    """
+)
+ENTER = sa.text(
+    "SELECT set_config('search_path', quote_ident(:schema), false) WHERE current_schema() IS NULL"
+)
 # The type behind a domain, and how a default collation is spelled by the database itself.
 COLUMNS = sa.text(
     """

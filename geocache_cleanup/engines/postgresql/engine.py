@@ -9,7 +9,8 @@ from sqlalchemy.engine import Connection
 from geocache_cleanup.engines.postgresql import catalog, errors, inspection, session
 from geocache_cleanup.engines.postgresql.expressions import PostgreSQLExpressions
 from geocache_cleanup.engines.postgresql.index import printed_index
-from geocache_cleanup.engines.postgresql.table import PostgreSQLTable
+from geocache_cleanup.engines.postgresql.table import MIGRATION_LOCK, PostgreSQLTable
+from geocache_cleanup.engines.server import diagnoses
 from geocache_cleanup.engines.server.drivers import Driver
 from geocache_cleanup.engines.server.engine import Mode, ServerEngine
 from geocache_cleanup.errors import CleanupError
@@ -27,6 +28,7 @@ class PostgreSQLEngine(ServerEngine):
     version_query = "SHOW server_version"
     expressions = PostgreSQLExpressions()
     time_type = sa.Text(collation="C")
+    lasting = "SET LOGGED"
 
     @classmethod
     def index_sql(cls, dialect: sa.engine.Dialect, index: sa.Index) -> str:  # noqa: ARG003 - one signature for all engines
@@ -34,6 +36,25 @@ class PostgreSQLEngine(ServerEngine):
 
     def table(self, connection: Connection, name: str, column: str) -> PostgreSQLTable:
         return inspection.inspect_table(self, connection, name, column)
+
+    def schema_of(self, connection: Connection, name: str) -> str | None:
+        found = connection.execute(catalog.SCHEMA_OF, {"name": name}).scalar()
+        return None if found is None else str(found)
+
+    def prepare_migration(self, connection: Connection, schema: str | None) -> None:
+        """Set the search path and lock, but for a pooler, which would give both to others."""
+        if session.is_pooled(self._raw):
+            return
+        if schema:
+            connection.execute(catalog.ENTER, {"schema": schema})
+        if not connection.exec_driver_sql(MIGRATION_LOCK).scalar_one():
+            raise diagnoses.MIGRATING.explain()
+
+    def outlasts_crash(self, connection: Connection, name: str, schema: str | None) -> bool:
+        """Look whether it is UNLOGGED: the server empties such tables after a crash."""
+        full = ".".join(self.quote(part) for part in (schema, name) if part)
+        found = connection.execute(catalog.IS_LOGGED, {"name": full}).scalar()
+        return bool(found is not False)
 
     def findings(self, connection: Connection) -> Iterator[tuple[str, str]]:
         for name in connection.execute(catalog.NOT_DURABLE).scalars():

@@ -26,7 +26,7 @@ SQLSTATES: Mapping[str, Diagnosis] = {
     "28": diagnoses.REFUSED,
     "42501": diagnoses.FORBIDDEN,
     "3D000": diagnoses.NO_DATABASE,
-    "3F000": diagnoses.NO_TABLE,
+    "3F000": diagnoses.NO_SCHEMA,
     "42P01": diagnoses.NO_TABLE,
     "42703": diagnoses.NO_TABLE,
     "0A000": diagnoses.UNSUPPORTED,

@@ -9,7 +9,13 @@ from sqlalchemy.engine import Connection
 from geocache_cleanup.engines.postgresql import catalog
 from geocache_cleanup.engines.postgresql.table import PostgreSQLTable
 from geocache_cleanup.engines.server.kinds import Column, Kind, TimeColumn, kind_of
-from geocache_cleanup.engines.server.relations import Relation, choose, choose_column, clause_of
+from geocache_cleanup.engines.server.relations import (
+    Relation,
+    choose,
+    choose_column,
+    clause_of,
+    find_held,
+)
 
 if TYPE_CHECKING:
     from geocache_cleanup.engines.postgresql.engine import PostgreSQLEngine
@@ -33,7 +39,7 @@ def inspect_table(
     engine: "PostgreSQLEngine", connection: Connection, table: str, column: str
 ) -> PostgreSQLTable:
     """Look the table up; raise ConfigError if there is no such table, or no such column."""
-    relation = _find_relation(connection, table)
+    relation = find_held(connection, table, _find_relation)
     key = {"table": relation.identity}
     rows = {row["name"]: row for row in connection.execute(catalog.COLUMNS, key).mappings()}
     found = rows[choose_column(list(rows), column, relation.name)]

@@ -59,7 +59,7 @@ def migration_preamble(raw: Any, seconds: float | None) -> Sequence[str]:
     Nothing behind a pooler, which would give the settings to others, and the next statement to
     another connection: there the account's own limits hold, and this program's clock.
     """
-    if _is_pooled(raw):
+    if is_pooled(raw):
         return []
     return [*(f"SET {limit}" for limit in _limits(seconds)), *_raised(local=False)]
 
@@ -75,7 +75,7 @@ def _raised(*, local: bool) -> Iterator[str]:
         yield statement.format(local=str(local).lower())
 
 
-def _is_pooled(raw: Any) -> bool:
+def is_pooled(raw: Any) -> bool:
     """Tell whether it is another process that answers than the one that was connected to."""
     with raw.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")

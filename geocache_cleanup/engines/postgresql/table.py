@@ -20,6 +20,8 @@ from geocache_cleanup.errors import PermissionRefusedError
 
 # The first half of the advisory lock's key; the second is the table's own number.
 _LOCK_CLASS = 0x67656F63
+# No table has that number.
+MIGRATION_LOCK = f"SELECT pg_try_advisory_lock({_LOCK_CLASS}, 0)"
 # Of one search, so that the first rows go soon: it starts anew, past what the last one found.
 _MOST_PLACES = 1_000_000
 _WRITTEN = {

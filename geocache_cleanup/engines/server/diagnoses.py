@@ -41,6 +41,9 @@ LOCKED = Diagnosis(
     "another transaction holds a lock on the rows or the table for too long",
     "see what it is in the server's list of processes, or raise --timeout",
 )
+MIGRATING = Diagnosis(
+    TemporaryError, "another migration is at work", "wait for it; running again is safe"
+)
 CONFLICT = Diagnosis(
     TemporaryError,
     "another transaction was in the way; the transaction was undone",
@@ -84,6 +87,18 @@ NO_TABLE = Diagnosis(
     ConfigError,
     "a table or column is missing",
     "check --table and --time-column; geocache-cleanup migrate brings the ledger up to date",
+)
+NO_SCHEMA = Diagnosis(
+    ConfigError,
+    "there is no schema to look in",
+    "name the table's own, as in --table=public.geo_cache, or let search_path name one: ALTER ROLE "
+    "... SET search_path = public",
+)
+MIXED = Diagnosis(
+    ConfigError,
+    "the server lets no transaction change tables with and without transactions",
+    "geocache-cleanup migrate moves the ledger to InnoDB; move what triggers write to likewise, by "
+    "ALTER TABLE ... ENGINE=InnoDB",
 )
 UNSUPPORTED = Diagnosis(
     ConfigError, "the server cannot do this", "see which versions the README names"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import TableClause, quoted_name
 
 from geocache_cleanup.errors import ConfigError
@@ -58,6 +59,18 @@ def _names(relation: Relation, same: Callable[[str], str]) -> Sequence[str]:
     if relation.is_visible:
         names.append(relation.name)
     return [same(name) for name in names]
+
+
+def find_held(
+    connection: Connection, wanted: str, find: Callable[[Connection, str], Relation]
+) -> Relation:
+    """Return the table, which nobody can alter or replace until the transaction ends."""
+    found = find(connection, wanted)
+    # To have read it is enough.
+    table = sa.table(quoted_name(found.name, True), schema=quoted_name(found.schema, True))
+    connection.execute(sa.select(sa.literal_column("1")).select_from(table).limit(0))
+    # It may be another one since it was found.
+    return find(connection, wanted)
 
 
 def clause_of(relation: Relation, column: str) -> TableClause:
