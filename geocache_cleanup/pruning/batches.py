@@ -230,4 +230,4 @@ class BatchRun:
         if self._entry is None:
             self._entry = self._ledger.write(self._job, result)
         else:
-            self._ledger.update(self._entry, self._job, result)
+            self._entry = self._ledger.update(self._entry, self._job, result)

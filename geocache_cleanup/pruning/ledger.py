@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from geocache_cleanup import __version__
-from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.errors import ConfigError, DataError
 from geocache_cleanup.result import Result
 from geocache_cleanup.times import instants
 
@@ -85,15 +85,23 @@ class Ledger:
     def write(self, job: "Job", result: Result) -> int:
         """Add a run, and drop those older than ``KEPT_DAYS`` days; return the number it has."""
         added = self._connection.execute(sa.insert(LEDGER).values(**_entry(job, result)))
+        if added.rowcount != 1:
+            raise _refused()
         oldest = _stored(job.now) - dt.timedelta(days=KEPT_DAYS)
         self._connection.execute(sa.delete(LEDGER).where(LEDGER.c.started_at < oldest))
         key: Any = added.inserted_primary_key
         return int(key[0])
 
-    def update(self, number: int, job: "Job", result: Result) -> None:
-        """Put a run in the place of what ``write`` wrote of it before."""
-        statement = sa.update(LEDGER).where(LEDGER.c.id == number)
-        self._connection.execute(statement.values(**_entry(job, result)))
+    def update(self, number: int, job: "Job", result: Result) -> int:
+        """Put a run in the place of what ``write`` wrote of it before; return the number it has."""
+        # Somebody may have emptied the ledger meanwhile, and another run have got the number.
+        is_ours = sa.and_(LEDGER.c.id == number, LEDGER.c.run_id == job.run_id)
+        statement = sa.update(LEDGER).where(is_ours).values(**_entry(job, result))
+        if self._connection.execute(statement).rowcount:
+            return number
+        if self._connection.execute(sa.select(LEDGER.c.id).where(is_ours)).first():
+            raise _refused()
+        return self.write(job, result)
 
     def runs(self, limit: int, table: str | None = None) -> Sequence[Mapping[str, object]]:
         """Return the latest runs, newest first, by the names of the columns.
@@ -131,6 +139,10 @@ def _entry(job: "Job", result: Result) -> Mapping[str, object]:
         "host": socket.gethostname(),
         "version": __version__,
     }
+
+
+def _refused() -> DataError:
+    return DataError(f"{NAME} has not taken the run", "see its triggers and rules")
 
 
 def _stored(instant: int) -> dt.datetime:
