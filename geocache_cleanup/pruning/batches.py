@@ -11,7 +11,7 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.backlog import Backlog
 from geocache_cleanup.engines.base import Engine
 from geocache_cleanup.engines.table import StaleCondition, Table
-from geocache_cleanup.errors import ConfigError, DeadlineError
+from geocache_cleanup.errors import DeadlineError
 from geocache_cleanup.pruning import prune
 from geocache_cleanup.pruning.batch_sizer import BatchSizer
 from geocache_cleanup.pruning.job import Job
@@ -81,11 +81,13 @@ class BatchRun:
         table = self._find(connection)
         fruitless = found = gone = 0
         while fruitless < _MOST_FRUITLESS:
+            layout = self._engine.layout(connection)
             found, gone = self._pass(table)
+            has_moved = self._engine.layout(connection) != layout
             # What a trigger keeps, or has marked, is not tried a second time.
-            if gone >= found or self._others_act:
+            if self._others_act or (gone >= found and not has_moved):
                 break
-            # Rows have moved or changed since they were found: look again.
+            # Rows have moved or changed since they were found, or were passed over: look again.
             fruitless = 0 if gone else fruitless + 1
             self._look_again(table)
         if gone < found or self._others_act:
@@ -213,14 +215,9 @@ class BatchRun:
             self._compare(table)
 
     def _compare(self, table: Table) -> None:
-        """Raise ConfigError if the time column is not what it was when its rows were found."""
+        """Raise ConfigError if the table is not what it was when its rows were found."""
         now = self._engine.table(table.connection, self._job.table, self._job.time_column)
-        if (now.column_name, now.column_type) != (table.column_name, table.column_type):
-            raise ConfigError(
-                f"the column {table.column_name!r} was changed from {table.column_type!r} to "
-                f"{now.column_type!r} while the run was at work",
-                "look at it with geocache-cleanup check, and run it again",
-            )
+        table.compare(now)
         # A trigger may be new as well.
         self._others_act = self._others_act or now.may_cascade()
 

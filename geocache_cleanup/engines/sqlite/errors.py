@@ -43,6 +43,11 @@ _STORAGE = Diagnosis(
     "the storage of {path!r} is full or failing",
     "see df, and the kernel's messages in journalctl -k",
 )
+_MOVED = Diagnosis(
+    TemporaryError,
+    "{path!r} was moved, replaced or deleted while the run was at work",
+    "run it again: it opens the file that is there then",
+)
 _TEMPORARY_FILES = Diagnosis(
     StorageError,
     "the space for temporary files in {place!r} is full",
@@ -98,6 +103,8 @@ def diagnose(error: BaseException, path: str) -> CleanupError | None:
     if _is_of_temporary_files(error, path):
         return _TEMPORARY_FILES.explain(text, place=temporary.directory())
     diagnosis = _DIAGNOSES.get(code)
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED:
+        return _MOVED.explain(text, path=path)
     if diagnosis is _STORAGE and _on_read_only_storage(path):
         diagnosis = _READ_ONLY
     elif code in _REFUSED and not _is_permitted(path):
@@ -127,7 +134,8 @@ def unwritable(path: str) -> CleanupError:
 
 def failing(path: str, error: OSError) -> CleanupError:
     """Return the error for storage that fails where it is not SQLite that asks."""
-    return (_READ_ONLY if error.errno == errno.EROFS else _STORAGE).explain(str(error), path=path)
+    known = {errno.EROFS: _READ_ONLY, errno.ENOENT: _MOVED}
+    return known.get(error.errno or 0, _STORAGE).explain(str(error), path=path)
 
 
 def directory(path: str) -> str:

@@ -9,7 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import TableClause, quoted_name
 
-from geocache_cleanup.engines.sqlite.driver import Column, driver_connection, fold, quote
+from geocache_cleanup.engines.sqlite.driver import (
+    Column,
+    driver_connection,
+    fold,
+    quote,
+    schema_version,
+)
 from geocache_cleanup.engines.sqlite.table import SQLiteTable
 from geocache_cleanup.errors import ConfigError
 
@@ -61,6 +67,7 @@ def inspect_table(
         columns=names,
         key=key,
         rowid=_find_rowid(connection, clause, names),
+        version=schema_version(connection),
     )
 
 
