@@ -69,7 +69,7 @@ _OTHER_SCHEMA = Diagnosis(
     ConfigError,
     "the schema of {path!r} does not allow it",
     "see whether a trigger, index or generated column uses a function, collation or table that "
-    "only the application has, or --table is a virtual table",
+    "only the application has, and whether foreign keys name columns that are a key",
 )
 _DIAGNOSES: Mapping[int, Diagnosis] = {
     sqlite3.SQLITE_PERM: _NO_PERMISSION,
