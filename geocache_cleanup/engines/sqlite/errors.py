@@ -86,8 +86,8 @@ _DIAGNOSES: Mapping[int, Diagnosis] = {
     sqlite3.SQLITE_READONLY: _STORAGE,
     sqlite3.SQLITE_CANTOPEN: _STORAGE,
 }
-# What SQLite says where it may be the file's rights or its storage.
-_REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+# What SQLite says where it may be the file's rights or its storage; the last of a hot journal.
+_REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR_DELETE}
 # What SQLite says of statements that are wrong in themselves.
 _BUGS = ("near ", "unrecognized token", "incomplete input", "wrong number of arguments")
 
@@ -100,14 +100,15 @@ def primary_code(error: BaseException) -> int:
 def diagnose(error: BaseException, path: str) -> CleanupError | None:
     """Return what an error means, None for one that no admin can do anything about: a bug."""
     code, text = primary_code(error), str(error)
+    extended = getattr(error, "sqlite_errorcode", code)
     if _is_of_temporary_files(error, path):
         return _TEMPORARY_FILES.explain(text, place=temporary.directory())
     diagnosis = _DIAGNOSES.get(code)
-    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED:
+    if extended == sqlite3.SQLITE_READONLY_DBMOVED:
         return _MOVED.explain(text, path=path)
     if diagnosis is _STORAGE and _on_read_only_storage(path):
         diagnosis = _READ_ONLY
-    elif code in _REFUSED and not _is_permitted(path):
+    elif {code, extended} & _REFUSED and not _is_permitted(path):
         diagnosis = _NO_PERMISSION
     if code == sqlite3.SQLITE_ERROR and not text.startswith(_BUGS):
         diagnosis = _DAMAGED if "file format" in text else _OTHER_SCHEMA
