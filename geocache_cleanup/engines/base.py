@@ -168,6 +168,10 @@ class Engine(abc.ABC):
     def after_batch(self, connection: Connection, *, is_last: bool) -> None:
         """Do what is due after a batch, or the last one, while the write lock is free."""
 
+    def layout(self, connection: Connection) -> int | None:  # noqa: ARG002 - as above
+        """Return what changes where untouched rows may have come to lie elsewhere, if known."""
+        return None
+
     def spare_pages(self, connection: Connection) -> int | None:  # noqa: ARG002 - as above
         """Return what grows by one with each page that is freed; None if nothing tells."""
         return None

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import ColumnElement, TableClause
 
+from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.times.instants import Stored
 
 if TYPE_CHECKING:
@@ -57,6 +58,21 @@ class Table(abc.ABC):
     def is_native(self) -> bool:
         """Whether the type of the time column is one of dates or times."""
         return False
+
+    def compare(self, now: "Table") -> None:
+        """Raise ConfigError if the time column is ``now`` not what its conditions were made for."""
+        if (now.column_name, now.column_type) != (self.column_name, self.column_type):
+            raise self.changed(
+                f"the column {self.column_name!r} was changed from {self.column_type!r} to "
+                f"{now.column_type!r}"
+            )
+
+    def changed(self, what: str) -> ConfigError:
+        """Return the error that somebody has changed the table in the middle of a run."""
+        return ConfigError(
+            f"{what} while the run was at work",
+            "look at it with geocache-cleanup check, and run it again",
+        )
 
     @abc.abstractmethod
     def stale_conditions(self, cutoff: int, now: int, zone: dt.tzinfo) -> Sequence[StaleCondition]:

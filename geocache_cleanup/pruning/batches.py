@@ -12,7 +12,7 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.backlog import Backlog
 from geocache_cleanup.engines.base import Engine
 from geocache_cleanup.engines.table import StaleCondition, Table
-from geocache_cleanup.errors import CleanupError, ConfigError, DeadlineError
+from geocache_cleanup.errors import CleanupError, DeadlineError
 from geocache_cleanup.pruning import prune
 from geocache_cleanup.pruning.batch_sizer import BatchSizer
 from geocache_cleanup.pruning.job import Job
@@ -93,11 +93,13 @@ class BatchRun:
     def _prune(self, table: Table) -> None:
         fruitless = found = gone = 0
         while fruitless < _MOST_FRUITLESS:
+            layout = self._engine.layout(table.connection)
             found, gone = self._pass(table)
+            has_moved = self._engine.layout(table.connection) != layout
             # What a trigger keeps, or has marked, is not tried a second time.
-            if gone >= found or self._others_act:
+            if self._others_act or (gone >= found and not has_moved):
                 break
-            # Rows have moved or changed since they were found: look again.
+            # Rows have moved or changed since they were found, or were passed over: look again.
             fruitless = 0 if gone else fruitless + 1
             self._look_again(table)
         if gone < found or self._others_act:
@@ -232,14 +234,9 @@ class BatchRun:
                 Ledger.require(self._engine, table.connection)
 
     def _compare(self, table: Table) -> None:
-        """Raise ConfigError if the time column is not what it was when its rows were found."""
+        """Raise ConfigError if the table is not what it was when its rows were found."""
         now = self._engine.table(table.connection, self._job.table, self._job.time_column)
-        if (now.column_name, now.column_type) != (table.column_name, table.column_type):
-            raise ConfigError(
-                f"the column {table.column_name!r} was changed from {table.column_type!r} to "
-                f"{now.column_type!r} while the run was at work",
-                "look at it with geocache-cleanup check, and run it again",
-            )
+        table.compare(now)
         # A trigger may be new as well, or the storage engine.
         self._others_act = self._others_act or now.may_cascade()
         atomic = self.result.atomic and prune.is_atomic(now)

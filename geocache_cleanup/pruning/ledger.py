@@ -105,15 +105,16 @@ class Ledger:
         self._execute(sa.delete(LEDGER).where(sa.false()))
 
     def write(self, job: "Job", result: Result) -> int:
-        """Add a run, and drop those older than ``KEPT_DAYS`` days; return the number it has."""
+        """Add a run, and drop those older than ``KEPT_DAYS`` days; return the number it has.
+
+        Raise DataError if a trigger or a rule keeps it out.
+        """
         added = self._execute(sa.insert(LEDGER).values(**_entry(job, result)))
+        key: Any = added.inserted_primary_key
+        if added.rowcount != 1 or key is None or key[0] is None:
+            raise _refused()
         oldest = _stored(job.now) - dt.timedelta(days=KEPT_DAYS)
         self._execute(sa.delete(LEDGER).where(LEDGER.c.started_at < oldest))
-        key: Any = added.inserted_primary_key
-        if key is None or key[0] is None:
-            raise DataError(
-                f"a trigger or a rule keeps the run from {NAME}", "drop it, or rename the table"
-            )
         return int(key[0])
 
     def update(self, number: int, job: "Job", result: Result) -> int:
@@ -121,9 +122,12 @@ class Ledger:
 
         Add it where somebody has emptied the ledger since: the number may be another run's now.
         """
-        statement = sa.update(LEDGER).where(LEDGER.c.id == number, LEDGER.c.run_id == job.run_id)
-        found = self._execute(statement.values(**_entry(job, result))).rowcount
-        return number if found else self.write(job, result)
+        is_ours = sa.and_(LEDGER.c.id == number, LEDGER.c.run_id == job.run_id)
+        if self._execute(sa.update(LEDGER).where(is_ours).values(**_entry(job, result))).rowcount:
+            return number
+        if self._execute(sa.select(LEDGER.c.id).where(is_ours)).first():
+            raise _refused()
+        return self.write(job, result)
 
     def runs(self, limit: int, table: str | None = None) -> Sequence[Mapping[str, object]]:
         """Return the latest runs, newest first, by the names of the columns.
@@ -165,6 +169,12 @@ def _entry(job: "Job", result: Result) -> Mapping[str, object]:
         "host": socket.gethostname(),
         "version": __version__,
     }
+
+
+def _refused() -> DataError:
+    return DataError(
+        f"a trigger or a rule keeps the run from {NAME}", "drop it, or rename the table"
+    )
 
 
 def _stored(instant: int) -> dt.datetime:

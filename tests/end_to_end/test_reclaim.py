@@ -9,7 +9,7 @@ import pytest
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import open_engine, parse_url
-from geocache_cleanup.errors import StorageError
+from geocache_cleanup.errors import TemporaryError
 from helpers import commands, jobs, tables
 from helpers.commands import url
 from helpers.databases import count, make_database
@@ -79,14 +79,14 @@ def test_a_reader_in_the_way(database: Path) -> None:
 
 
 def test_the_file_goes_meanwhile(database: Path) -> None:
-    """Whatever reading or writing fails after the run is an error of the storage, and no bug."""
+    """A file that is gone when the run is done is no bug."""
     with tables.connected(database) as connection:
         connection.execute("DELETE FROM geo_cache")
     holder = tables.hold(database, "IMMEDIATE", seconds=1)
     gone = threading.Timer(0.5, database.unlink)
     gone.start()
     engine = open_engine(parse_url(f"sqlite:///{database}"), Deadline(60))
-    with pytest.raises(StorageError):
+    with pytest.raises(TemporaryError, match="moved, replaced or deleted"):
         engine.reclaim("geo_cache", "last_seen")
     gone.join()
     holder.wait()

@@ -45,6 +45,16 @@ def make_view(path: Path) -> None:
     connection.close()
 
 
+def make_virtual(path: Path) -> None:
+    """Make an index under the name of the table, whose rows are in another one."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE real (ip, last_seen)")
+        connection.execute(
+            "CREATE VIRTUAL TABLE geo_cache USING fts5 (ip, last_seen, content=real)"
+        )
+    connection.close()
+
+
 def make_other(path: Path) -> None:
     """Make a database that has other tables only."""
     with sqlite3.connect(path) as connection:
@@ -61,6 +71,7 @@ def make_other(path: Path) -> None:
         (make_truncated, 65, "damaged"),
         (make_encrypted, 65, "encrypted"),
         (make_view, 78, "is a view"),
+        (make_virtual, 78, "is a virtual table"),
         (make_other, 78, "bans"),
         (os.mkfifo, 78, "not a regular file"),
         (make_nothing, 66, "there is no database"),

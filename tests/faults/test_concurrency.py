@@ -1,15 +1,19 @@
 """Others at the database while runs prune: no write is lost, and no error reaches them."""
 
+import os
+import signal
 import sqlite3
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from helpers import commands, processes, tables
-from helpers.faults.runs import ForkServers, Outcome, arguments
+from helpers.faults.fault import Action, Fault, Kind
+from helpers.faults.runs import ForkServer, ForkServers, Outcome, arguments
 from helpers.faults.template import FAILED, NEW, OLD, DatabaseTemplate, tally, verify
 
 _TIMEOUT = 2
@@ -151,3 +155,47 @@ def test_locked_for_ever(fork_servers: ForkServers, template: DatabaseTemplate, 
         assert (outcome.status, outcome.last["event"]) == (75, FAILED), outcome
         assert outcome.seconds < _TIMEOUT + processes.PROMPT
         assert verify(template, path, outcome) == 0
+
+
+def test_locks_while_space_is_given_back(
+    fork_servers: ForkServers, template_of: Callable[..., DatabaseTemplate]
+) -> None:
+    """Others lock the file for a moment at each of its calls for a lock: it waits, and goes on."""
+    template = template_of("delete", stale=620, fresh=100)
+    held: list[bool] = []
+
+    def trial(fork_server: ForkServer, place: Path, nth: int) -> None:
+        path = template.copy(place)
+        stop = Fault(Kind.LOCK, nth, Action.STOP, part=str(path))
+        with tables.connected(path) as application:
+            outcome = fork_server.run(
+                *arguments(path, "--reclaim=yes"),
+                fault=stop,
+                during=lambda pid: held.append(hold_for_a_moment(application, pid)),
+            )
+        assert (outcome.status, outcome.last["level"]) == (0, "info"), outcome
+        assert verify(template, path, None) == template.stale
+
+    with fork_servers.one() as (fork_server, place):
+        counts = []
+        for options in ((), ("--reclaim=yes",)):
+            path = template.copy(place)
+            calls = Fault(Kind.LOCK, part=str(path))
+            counts.append(fork_server.run(*arguments(path, *options), fault=calls).seen)
+    fork_servers.each(range(counts[0] + 1, counts[1] + 1), trial)
+    assert any(held)
+
+
+def hold_for_a_moment(application: sqlite3.Connection, pid: int) -> bool:
+    """Lock a file while the run stands still, and let go soon; tell whether it was free."""
+    processes.wait_until_it_stops(pid)
+    application.execute("PRAGMA busy_timeout = 0")
+    try:
+        application.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(0.1)
+    application.execute("COMMIT")
+    return True

@@ -4,13 +4,14 @@ import contextlib
 import os
 import random
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from helpers import processes, tables
+from helpers import commands, processes, tables
 from helpers.faults.fault import Action, Fault, Kind
 from helpers.faults.runs import ForkServer, ForkServers, arguments
 from helpers.faults.template import NEW, RAN, DatabaseTemplate, tally, trials, verify
@@ -86,6 +87,32 @@ def test_what_a_crashed_writer_left(
         assert outcome.last["event"] == RAN
         gone = tables.fetch(path, "SELECT sum(deleted) FROM geocache_cleanup_runs")
         assert gone == [template.stale]
+        verify(template, path, None)
+
+
+def test_a_hot_journal_in_a_directory_that_is_not_to_be_written(
+    fork_servers: ForkServers, template_of: Callable[..., DatabaseTemplate]
+) -> None:
+    """It cannot be removed after the recovery: that is for want of rights, and no retry helps."""
+    template = template_of("delete", **_SMALL)
+    with fork_servers.one() as (fork_server, place):
+        path = template.copy(place)
+        crash = Fault(Kind.UNLINK, 1, Action.DIE_BEFORE, part=str(place))
+        assert fork_server.run(*arguments(path), fault=crash).status == -9
+        mode = place.stat().st_mode
+        place.chmod(0o555)
+        # Root may write everywhere, but for what it gives up.
+        as_others = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []
+        done = subprocess.run(
+            [*as_others, *commands.COMMAND, *arguments(path)],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=commands.environment(),
+        )
+        place.chmod(mode)
+        assert done.returncode == 77, done.stderr
+        assert fork_server.run(*arguments(path)).status == 0
         verify(template, path, None)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import processes
 from helpers.faults.disks import Disk
 from helpers.faults.fault import Action, Fault, Kind
 from helpers.faults.runs import ForkServer, ForkServers, Outcome, arguments
@@ -110,12 +111,6 @@ def _cut_power(disk: Disk, pid: int, then: signal.Signals) -> None:
         os.kill(pid, then)
 
 
-def _wait_for_stop(pid: int) -> None:
-    """Wait until a process that was told to stop is in none of the kernel's calls any more."""
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "TZ":
-        time.sleep(0.001)
-
-
 @in_all_ways
 @pytest.mark.parametrize("trials", trials(4, 40))
 def test_at_any_moment(
@@ -140,7 +135,7 @@ def test_at_any_moment(
             time.sleep(share * lengths[0])
             os.kill(pid, signal.SIGSTOP)
             if lives_on:
-                _wait_for_stop(pid)
+                processes.wait_until_it_stops(pid)
             _cut_power(disk, pid, signal.SIGCONT if lives_on else signal.SIGKILL)
 
         return fork_server.run(*arguments(path, *options), during=cut)
@@ -187,7 +182,7 @@ def test_in_the_middle_of_a_sync(
     chance = random.Random(SEED)
 
     def cut(disk: Disk, pid: int) -> None:
-        _wait_for_stop(pid)
+        processes.wait_until_it_stops(pid)
         os.kill(pid, signal.SIGCONT)
         time.sleep(chance.uniform(0, 0.004))
         os.kill(pid, signal.SIGSTOP)

@@ -38,6 +38,12 @@ def wait_until_it_listens(process: "subprocess.Popen[str]") -> None:
     raise AssertionError("the process has not come to listen for signals")
 
 
+def wait_until_it_stops(pid: int) -> None:
+    """Wait until a process that was told to stop is in none of the kernel's calls, or has ended."""
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "TZ":
+        time.sleep(0.001)
+
+
 def status_of(pid: int) -> str:
     """Return what the kernel tells of a process."""
     return Path(f"/proc/{pid}/status").read_text()

@@ -12,7 +12,7 @@ from sqlalchemy.sql.expression import Delete
 
 from geocache_cleanup.engines.backlog import MOST_COUNTED, Backlog, KeyedBacklog, Slice
 from geocache_cleanup.engines.sqlite import deletion
-from geocache_cleanup.engines.sqlite.driver import Column, encoding_of, qualified
+from geocache_cleanup.engines.sqlite.driver import Column, encoding_of, qualified, schema_version
 from geocache_cleanup.engines.table import Condition, StaleCondition, any_stale
 
 if TYPE_CHECKING:
@@ -41,8 +41,14 @@ def find_stale(
     return KeyedBacklog(span, found, lambda rows: _delete_keys(table, condition, rows))
 
 
-def _transaction(table: "SQLiteTable") -> contextlib.AbstractContextManager[None]:
-    return table.engine.transaction(table.connection, write=False)
+@contextlib.contextmanager
+def _transaction(table: "SQLiteTable") -> Iterator[None]:
+    """Open one in which the table is what it was when it was found; else raise ConfigError."""
+    connection, engine = table.connection, table.engine
+    with engine.transaction(connection, write=False):
+        if schema_version(connection) != table.version:
+            table.compare(engine.table(connection, table.name, table.column_name))
+        yield
 
 
 class _UnnumberedBacklog(Backlog):

@@ -8,6 +8,7 @@ import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
@@ -17,7 +18,7 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import Engine
 from geocache_cleanup.engines.connection_info import ConnectionInfo, user_name
 from geocache_cleanup.engines.sqlite import errors
-from geocache_cleanup.engines.sqlite.driver import driver_connection, pragma
+from geocache_cleanup.engines.sqlite.driver import driver_connection, pragma, schema_version
 from geocache_cleanup.engines.sqlite.inspection import inspect_table
 from geocache_cleanup.engines.sqlite.path import check_file, file_path, files_of, may_hold_password
 from geocache_cleanup.engines.sqlite.table import SQLiteTable
@@ -113,11 +114,14 @@ class SQLiteEngine(Engine):
         with self.open(write=True) as connection:
             raw = driver_connection(connection)
             try:
-                return reclaim.reclaim(
-                    raw, self.path, lambda text: self._execute_waiting(raw, text)
-                )
+                return reclaim.reclaim(self.path, lambda text: self._execute_waiting(raw, text))
             except OSError as error:  # the file is gone, for instance
                 raise errors.failing(self.path, error) from None
+
+    def layout(self, connection: Connection) -> int:
+        """Return the version of the schema, which a VACUUM changes as well."""
+        with self.transaction(connection, write=False):
+            return schema_version(connection)
 
     def spare_pages(self, connection: Connection) -> int:
         """Return the pages that hold nothing, less all pages: an automatic vacuum drops some."""
@@ -196,15 +200,13 @@ class SQLiteEngine(Engine):
     def _roll_back(self, _: Connection) -> None:
         self.deadline.finishing = True
 
-    def _execute_waiting(self, raw: sqlite3.Connection, statement: str) -> None:
-        """Execute a statement that may have to wait for the locks of others."""
+    def _execute_waiting(self, raw: sqlite3.Connection, statement: str) -> list[Any]:
+        """Execute a statement that may have to wait for the locks of others; return its rows."""
         while True:
             try:
-                raw.execute(statement).fetchall()
+                return raw.execute(statement).fetchall()
             except sqlite3.OperationalError as error:
                 is_busy = errors.primary_code(error) == sqlite3.SQLITE_BUSY
                 if not is_busy or self.deadline.expired():
                     raise
                 time.sleep(_SECONDS_BETWEEN_TRIES)
-            else:
-                return

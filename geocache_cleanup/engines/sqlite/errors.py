@@ -43,6 +43,11 @@ _STORAGE = Diagnosis(
     "the storage of {path!r} is full or failing",
     "see df, and the kernel's messages in journalctl -k",
 )
+_MOVED = Diagnosis(
+    TemporaryError,
+    "{path!r} was moved, replaced or deleted while the run was at work",
+    "run it again: it opens the file that is there then",
+)
 _TEMPORARY_FILES = Diagnosis(
     StorageError,
     "the space for temporary files in {place!r} is full",
@@ -64,7 +69,7 @@ _OTHER_SCHEMA = Diagnosis(
     ConfigError,
     "the schema of {path!r} does not allow it",
     "see whether a trigger, index or generated column uses a function, collation or table that "
-    "only the application has, or --table is a virtual table",
+    "only the application has, and whether foreign keys name columns that are a key",
 )
 _DIAGNOSES: Mapping[int, Diagnosis] = {
     sqlite3.SQLITE_PERM: _NO_PERMISSION,
@@ -81,8 +86,8 @@ _DIAGNOSES: Mapping[int, Diagnosis] = {
     sqlite3.SQLITE_READONLY: _STORAGE,
     sqlite3.SQLITE_CANTOPEN: _STORAGE,
 }
-# What SQLite says where it may be the file's rights or its storage.
-_REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+# What SQLite says where it may be the file's rights or its storage; the last of a hot journal.
+_REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR_DELETE}
 # What SQLite says of statements that are wrong in themselves.
 _BUGS = ("near ", "unrecognized token", "incomplete input", "wrong number of arguments")
 
@@ -95,12 +100,15 @@ def primary_code(error: BaseException) -> int:
 def diagnose(error: BaseException, path: str) -> CleanupError | None:
     """Return what an error means, None for one that no admin can do anything about: a bug."""
     code, text = primary_code(error), str(error)
+    extended = getattr(error, "sqlite_errorcode", code)
     if _is_of_temporary_files(error, path):
         return _TEMPORARY_FILES.explain(text, place=temporary.directory())
     diagnosis = _DIAGNOSES.get(code)
+    if extended == sqlite3.SQLITE_READONLY_DBMOVED:
+        return _MOVED.explain(text, path=path)
     if diagnosis is _STORAGE and _on_read_only_storage(path):
         diagnosis = _READ_ONLY
-    elif code in _REFUSED and not _is_permitted(path):
+    elif {code, extended} & _REFUSED and not _is_permitted(path):
         diagnosis = _NO_PERMISSION
     if code == sqlite3.SQLITE_ERROR and not text.startswith(_BUGS):
         diagnosis = _DAMAGED if "file format" in text else _OTHER_SCHEMA
@@ -127,7 +135,8 @@ def unwritable(path: str) -> CleanupError:
 
 def failing(path: str, error: OSError) -> CleanupError:
     """Return the error for storage that fails where it is not SQLite that asks."""
-    return (_READ_ONLY if error.errno == errno.EROFS else _STORAGE).explain(str(error), path=path)
+    known = {errno.EROFS: _READ_ONLY, errno.ENOENT: _MOVED}
+    return known.get(error.errno or 0, _STORAGE).explain(str(error), path=path)
 
 
 def directory(path: str) -> str:

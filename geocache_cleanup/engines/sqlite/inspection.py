@@ -9,7 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import TableClause, quoted_name
 
-from geocache_cleanup.engines.sqlite.driver import Column, driver_connection, fold, quote
+from geocache_cleanup.engines.sqlite.driver import (
+    Column,
+    driver_connection,
+    fold,
+    quote,
+    schema_version,
+)
 from geocache_cleanup.engines.sqlite.table import SQLiteTable
 from geocache_cleanup.errors import ConfigError
 
@@ -18,7 +24,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = sa.text("SELECT name, type, pk FROM pragma_table_xinfo(:table) ORDER BY cid")
 _RELATIONS = sa.text(
-    "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view')"
+    "SELECT name, CASE WHEN type = 'table' AND rootpage = 0 THEN 'virtual table' ELSE type END"
+    " AS type FROM sqlite_master WHERE type IN ('table', 'view')"
     " AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
 )
 _INDEX = sa.text(
@@ -61,6 +68,7 @@ def inspect_table(
         columns=names,
         key=key,
         rowid=_find_rowid(connection, clause, names),
+        version=schema_version(connection),
     )
 
 
@@ -74,8 +82,11 @@ def _find_table(connection: Connection, table: str) -> str:
             f"there is no table {table!r}; there is: {', '.join(tables) or 'no table at all'}",
             "set --table, or create it with geocache-cleanup migrate",
         )
-    if relations[name] == "view":
-        raise ConfigError(f"{name!r} is a view, not a table", "set --table to the table behind it")
+    # What is deleted from a virtual table may be an entry of an index, and its row stay.
+    if relations[name] != "table":
+        raise ConfigError(
+            f"{name!r} is a {relations[name]}, not a table", "set --table to the table behind it"
+        )
     return name
 
 

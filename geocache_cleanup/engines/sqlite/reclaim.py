@@ -3,14 +3,14 @@
 import contextlib
 import os
 import shutil
-import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from geocache_cleanup.engines.sqlite import errors, temporary
 from geocache_cleanup.errors import StorageError
 
-Execute = Callable[[str], None]
+Execute = Callable[[str], Sequence[tuple[Any, ...]]]
 
 _INCREMENTAL = 2
 # Some milliseconds of work, after which waiting writers get in.
@@ -18,35 +18,35 @@ _PAGES_AT_A_TIME = 1_000
 _PAUSE_SECONDS = 0.03
 
 
-def reclaim(raw: sqlite3.Connection, path: str, execute: Execute) -> int:
+def reclaim(path: str, execute: Execute) -> int:
     """Shrink the file, and return by how many bytes; ``execute`` waits for the locks of others.
 
     Raise StorageError if there is no room for the copy that a VACUUM makes.
     """
     before = _size(path)
-    if _number(raw, "freelist_count"):
-        if _number(raw, "auto_vacuum") == _INCREMENTAL:
-            _step_by_step(raw, execute)
+    if _number(execute, "freelist_count"):
+        if _number(execute, "auto_vacuum") == _INCREMENTAL:
+            _step_by_step(execute)
         else:
-            _check_room(raw, path)
+            _check_room(execute, path)
             execute("VACUUM")
     # Readers may still need the log: then it is left to shrink some other time.
-    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return max(0, before - _size(path))
 
 
-def _step_by_step(raw: sqlite3.Connection, execute: Execute) -> None:
-    while left := _number(raw, "freelist_count"):
+def _step_by_step(execute: Execute) -> None:
+    while left := _number(execute, "freelist_count"):
         execute(f"PRAGMA incremental_vacuum({_PAGES_AT_A_TIME})")
-        if _number(raw, "freelist_count") >= left:
+        if _number(execute, "freelist_count") >= left:
             return  # others free pages as quickly
         time.sleep(_PAUSE_SECONDS)
 
 
-def _check_room(raw: sqlite3.Connection, path: str) -> None:
+def _check_room(execute: Execute, path: str) -> None:
     """See "The VACUUM command" in SQLite's manual: up to twice the size of the file is needed."""
-    pages = _number(raw, "page_count") - _number(raw, "freelist_count")
-    needed = pages * _number(raw, "page_size")
+    pages = _number(execute, "page_count") - _number(execute, "freelist_count")
+    needed = pages * _number(execute, "page_size")
     here, elsewhere = errors.directory(path), temporary.directory()
     same = os.stat(here).st_dev == os.stat(elsewhere).st_dev
     for directory, times in ((here, 2 if same else 1), (elsewhere, 1)):
@@ -58,8 +58,8 @@ def _check_room(raw: sqlite3.Connection, path: str) -> None:
             )
 
 
-def _number(raw: sqlite3.Connection, name: str) -> int:
-    return int(raw.execute(f"PRAGMA {name}").fetchone()[0])
+def _number(execute: Execute, name: str) -> int:
+    return int(execute(f"PRAGMA {name}")[0][0])
 
 
 def _size(path: str) -> int:

@@ -30,12 +30,21 @@ _GUARDS = sa.text(
 class SQLiteTable(Table):
     """The table, and its rowid where it has one that a statement can name.
 
-    ``numbers`` says whether the time column can hold numbers.
+    ``numbers`` says whether the time column can hold numbers, ``version`` is that of the schema
+    when the table was found.
     """
 
     engine: "SQLiteEngine"
     numbers: bool = True
     rowid: Column | None = None
+    version: int = 0
+
+    def compare(self, now: Table) -> None:
+        """Raise ConfigError also if the rowid has another name now: a column may have taken it."""
+        super().compare(now)
+        assert isinstance(now, SQLiteTable)
+        if str(now.rowid) != str(self.rowid):
+            raise self.changed(f"the rowid of {self.name!r} was {self.rowid}, and is {now.rowid}")
 
     def lock(self) -> None:
         """Do nothing: the file's own lock is held since the transaction began."""
