@@ -47,7 +47,7 @@ def test_the_ledger_takes_nothing_more(path: Path, event: str) -> None:
         f"CREATE TRIGGER t BEFORE {event} ON geocache_cleanup_runs BEGIN SELECT RAISE(IGNORE); END"
     )
     emptied = "DELETE FROM geocache_cleanup_runs;" if event == "INSERT" else ""
-    with pytest.raises(DataError, match="has not taken the run") as caught:
+    with pytest.raises(DataError, match="keeps the run from") as caught:
         jobs.run_beside(path, emptied + ignore, Deadline(60))
     assert caught.value.partial is not None
     left = tables.fetch(path, "SELECT count(*) FROM geo_cache")
