@@ -99,7 +99,9 @@ def verify_migration(template: DatabaseTemplate, path: Path, outcome: Outcome) -
     rows = tables.fetch(path, "SELECT count(*) FROM geo_cache NOT INDEXED")
     tally["rows lost"] += abs(template.stale + template.fresh - rows[0])
     assert rows == [template.stale + template.fresh]
-    names = tables.fetch(path, "SELECT name FROM sqlite_master WHERE name GLOB '*geocache_cleanup*'")
+    names = tables.fetch(
+        path, "SELECT name FROM sqlite_master WHERE name GLOB '*geocache_cleanup*'"
+    )
     made = [name for name in names if not name.startswith("sqlite_")]
     assert len(made) in {0, 4}, made
     assert made or outcome.status, outcome

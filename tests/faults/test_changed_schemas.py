@@ -13,7 +13,7 @@ import pytest
 from helpers import processes, tables
 from helpers.faults.fault import Action, Fault, Kind
 from helpers.faults.runs import ForkServer, ForkServers, Outcome, arguments
-from helpers.faults.template import DOCUMENTED, NEW, DatabaseTemplate, tally, trials
+from helpers.faults.template import DOCUMENTED, DatabaseTemplate, tally, trials
 
 SEED = 20_260_608
 _COLUMNS = "ip, country_code, country_name, asn, org, cached_at, last_seen"
@@ -31,7 +31,10 @@ def again(definition: str) -> str:
 
 _REST = "country_code, country_name, asn, org, cached_at"
 CHANGES = (
-    *(f"ALTER TABLE geo_cache ADD COLUMN {name}" for name in ("more", "rowid", "oid INT DEFAULT 7")),
+    *(
+        f"ALTER TABLE geo_cache ADD COLUMN {name}"
+        for name in ("more", "rowid", "oid INT DEFAULT 7")
+    ),
     "ALTER TABLE geo_cache DROP COLUMN org",
     *(f"ALTER TABLE geo_cache RENAME COLUMN {name} TO renamed" for name in ("org", "last_seen")),
     "ALTER TABLE geo_cache RENAME TO moved",
@@ -48,10 +51,14 @@ CHANGES = (
     "CREATE TRIGGER t BEFORE UPDATE ON geocache_cleanup_runs BEGIN SELECT RAISE(IGNORE); END",
     "CREATE TRIGGER t BEFORE INSERT ON geocache_cleanup_runs BEGIN SELECT RAISE(IGNORE); END",
     "CREATE TRIGGER t BEFORE DELETE ON geo_cache BEGIN SELECT RAISE(ROLLBACK, 'no'); END",
-    "CREATE TRIGGER t BEFORE DELETE ON geo_cache WHEN OLD.ip > 'stale5'"
-    " BEGIN SELECT RAISE(IGNORE); END",
-    "CREATE TABLE kid (ip TEXT REFERENCES geo_cache (ip) DEFERRABLE INITIALLY DEFERRED);"
-    " INSERT INTO kid SELECT ip FROM geo_cache",
+    (
+        "CREATE TRIGGER t BEFORE DELETE ON geo_cache WHEN OLD.ip > 'stale5'"
+        " BEGIN SELECT RAISE(IGNORE); END"
+    ),
+    (
+        "CREATE TABLE kid (ip TEXT REFERENCES geo_cache (ip) DEFERRABLE INITIALLY DEFERRED);"
+        " INSERT INTO kid SELECT ip FROM geo_cache"
+    ),
 )
 
 

@@ -34,8 +34,10 @@ def test_the_ledger_is_emptied(path: Path) -> None:
 def test_the_number_in_the_ledger_is_of_another_run(path: Path) -> None:
     """What that has recorded stays, whatever it is."""
     values = {"started_at": "2026-09-01", "run_id": "other", "deleted": 7}
-    row = ", ".join(repr(values.get(name, 0)) for name in ledger.LEDGER.c.keys()[1:])  # noqa: SIM118 - SQLAlchemy's
-    others = f"DELETE FROM geocache_cleanup_runs; INSERT INTO geocache_cleanup_runs VALUES (1, {row})"
+    row = ", ".join(repr(values.get(name, 0)) for name in ledger.LEDGER.c.keys()[1:])
+    others = (
+        f"DELETE FROM geocache_cleanup_runs; INSERT INTO geocache_cleanup_runs VALUES (1, {row})"
+    )
     assert jobs.run_beside(path, others, Deadline(60)).deleted == ROWS // 2
     assert tables.fetch(path, _LEDGER) == ["other 7", f"test {ROWS // 2}"]
 
@@ -57,7 +59,7 @@ def test_the_ledger_takes_nothing_more(path: Path, event: str) -> None:
 @pytest.mark.parametrize("column", ["rowid", "ROWID INTEGER DEFAULT 7"])
 def test_a_column_takes_the_name_of_the_rowid(path: Path, column: str) -> None:
     """What was found by the one is not looked for by the other."""
-    with pytest.raises(ConfigError, match="the rowid of 'geo_cache' was .* and is"):
+    with pytest.raises(ConfigError, match=r"the rowid of 'geo_cache' was .* and is"):
         jobs.run_beside(path, f"ALTER TABLE geo_cache ADD COLUMN {column}", Deadline(60))
     assert len(tables.fetch(path, f"SELECT ip FROM geo_cache WHERE last_seen = '{FRESH}'")) == 1_500
 
@@ -83,7 +85,9 @@ def test_rows_that_a_vacuum_moves_under_the_search(
         # In one that has an index, be it of a key, they keep their numbers.
         connection.execute("CREATE TABLE geo_cache (ip, last_seen)")
         rows = [(n, n, STALE) for n in (1, *range(21, 61))]
-        connection.executemany("INSERT INTO geo_cache (rowid, ip, last_seen) VALUES (?, ?, ?)", rows)
+        connection.executemany(
+            "INSERT INTO geo_cache (rowid, ip, last_seen) VALUES (?, ?, ?)", rows
+        )
 
     class Vacuum(prune.Progress):
         def advance(self, done: int, total: int) -> None:  # noqa: ARG002 - as in the base

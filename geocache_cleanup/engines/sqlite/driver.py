@@ -28,7 +28,7 @@ def pragma(connection: Connection, name: str) -> Any:
 
 
 def schema_version(connection: Connection) -> int:
-    """Return a number that each change of the schema raises; asked often, and so without detours."""
+    """Return a number that each change of the schema raises; quickly, as it is asked often."""
     return int(driver_connection(connection).execute("PRAGMA schema_version").fetchone()[0])
 
 
