@@ -38,7 +38,7 @@ def test_lintian_has_nothing_to_say(installed: Machine) -> None:
 
 def test_the_dependencies_are_complete(installed: Machine) -> None:
     """Apt would keep every library of the program for the sake of this package alone."""
-    libraries = "python3-alembic python3-pythonjsonlogger python3-sqlalchemy python3-systemd"
+    libraries = "python3-alembic python3-pythonjsonlogger python3-sqlalchemy"
     installed.run(f"apt-mark auto {libraries} python3-typer tzdata")
     unneeded = installed.run("apt-get --simulate autoremove")
     assert not [name for name in libraries.split() if f"Remv {name} " in unneeded]

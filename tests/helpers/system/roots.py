@@ -23,7 +23,6 @@ RUNTIME = (
     "python3-prometheus-client",
     "python3-pythonjsonlogger",
     "python3-sqlalchemy",
-    "python3-systemd",
     "python3-typer",
     "tzdata",
 )
