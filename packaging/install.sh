@@ -4,9 +4,11 @@
 #   DESTDIR=/tmp/stage PREFIX=/usr sh packaging/install.sh
 #
 # Each directory below can be set likewise. README, licence and changelog are left to the tools of
-# packages. Nothing is started or enabled, and no user is made.
+# packages. Nothing is started or enabled, and no user is made. The units start
+# /usr/bin/geocache-cleanup; examples/opt.conf is for another place. Settings that are there already
+# are the administrator's, and are kept.
 #
-# Settings that are there already are the administrator's, and are kept.
+# What pip has installed has a copy of this in its share/geocache-cleanup, for /usr/local.
 set -eu
 umask 022
 
@@ -36,7 +38,7 @@ put 755 "$generatordir" "$source"/system-generators/*
 put 644 "$catalogdir" "$source/$name.catalog"
 put 644 "$sysusersdir" "$source"/sysusers.d/*
 put 644 "$tmpfilesdir" "$source"/tmpfiles.d/*
-put 644 "$mandir/man8" "$source/$name.8"
+put 644 "$mandir/man8" "$source"/man/*
 put 644 "$docdir" "$source/OPERATING.md"
 put 644 "$docdir/examples" "$source"/examples/*
 put 644 "$bashdir" "$source"/completions/bash/*
