@@ -17,4 +17,4 @@ Nothing imports what stands above it in a run: ``times/`` knows no engine, an en
 job no command. Only ``cli`` and ``invocation`` read the environment, print or exit.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

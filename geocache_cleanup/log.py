@@ -84,8 +84,8 @@ class EventLog:
 def _handler(stream: TextIO, text: bool, journal_stream: str | None) -> logging.Handler:
     formatter: logging.Formatter = SentenceFormatter() if text else EventFormatter("%(message)s")
     in_journal = journal.is_journal(journal_stream, _descriptor(stream))
-    if in_journal and not text and (native := journal.native_handler(formatter)):
-        return native
+    if in_journal and not text:
+        return journal.NativeHandler(formatter, stream)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(journal.PriorityPrefix(formatter) if in_journal else formatter)
     return handler

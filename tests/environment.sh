@@ -1,6 +1,6 @@
 # Sourced by the scripts beside it, from the top of the source: makes a virtual environment.
 #
-#   environment DIRECTORY [PIP ARGUMENT ...]
+#   environment DIRECTORY [PIP ARGUMENT ...]    such as --editable . --group test
 #
 # On a fresh Debian, root gets what Python lacks there; others are told what to install.
 
@@ -24,13 +24,13 @@ install_packages() {
         --option=DPkg::Lock::Timeout=900 "$@" >&2
 }
 
-# Prints the extras of what the tests need: with the drivers, where servers can be started.
-test_extras() {
+# Prints the dependency groups that the tests need: with the drivers, where servers can be started.
+test_groups() {
     if can_install; then
         dpkg-query -W $DRIVER_PACKAGES >/dev/null 2>&1 || install_packages $DRIVER_PACKAGES
-        echo test,servers
+        echo --group test --group servers
     else
-        echo test
+        echo --group test
     fi
 }
 
@@ -59,6 +59,8 @@ environment() {
         python=$(find_python) || { install_python && python=$(find_python); } || return 1
         "$python" -m venv "$directory"
     fi
+    # That of Debian 12 has no --group.
+    "$directory/bin/pip" install --quiet --disable-pip-version-check 'pip>=25.1'
     "$directory/bin/pip" install --quiet --disable-pip-version-check "$@"
     # A checkout may be run where nobody writes bytecode, and each start would compile it anew.
     "$directory/bin/python" -m compileall -q geocache_cleanup

@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . tests/environment.sh
-extras=$(test_extras)
-environment .venv --editable ".[$extras]"
+groups=$(test_groups)
+environment .venv --editable . $groups
 # Most tests wait for a server, a container or a lock: several at once take little more than one.
 exec .venv/bin/python -m pytest --numprocesses 4 --dist loadfile "$@"

@@ -3,15 +3,14 @@
 Nothing here reads the environment: the callers hand in ``JOURNAL_STREAM``.
 """
 
-import importlib
 import json
 import logging
 import os
-import sys
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TextIO
 
 from geocache_cleanup.events import Event
+from geocache_cleanup.systemd import journal_socket
 
 IDENTIFIER = "geocache-cleanup"
 FIELD_PREFIX = "GEOCACHE_CLEANUP_"
@@ -83,37 +82,26 @@ class PriorityPrefix(logging.Formatter):
 class NativeHandler(logging.Handler):
     """Send each record as one journal entry whose fields can be matched."""
 
-    def __init__(self, send: Callable[..., Any], formatter: logging.Formatter) -> None:
-        """Take ``systemd.journal.send`` and the formatter that makes the JSON line."""
+    def __init__(
+        self, formatter: logging.Formatter, stream: TextIO, address: str = journal_socket.ADDRESS
+    ) -> None:
+        """Take the formatter that makes the JSON line, and the stream that is the journal's."""
         super().__init__()
         self.setFormatter(formatter)
-        self._send = send
-        self._fallback = logging.StreamHandler(sys.stderr)
+        self._address = address
+        self._fallback = logging.StreamHandler(stream)
         self._fallback.setFormatter(PriorityPrefix(formatter))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send the record, or write it to the standard error stream where the journal refuses."""
+        """Send the record, or write it to the stream where the journal refuses."""
         try:
             line = self.format(record)
-            self._send(
-                line,
-                PRIORITY=str(priority(record.levelno)),
-                SYSLOG_IDENTIFIER=IDENTIFIER,
-                # Otherwise the library names this file as the origin of every entry.
-                CODE_FILE=record.pathname,
-                CODE_LINE=record.lineno,
-                CODE_FUNC=record.funcName or "",
-                **journal_fields(line),
-            )
+            fields = {
+                "MESSAGE": line,
+                "PRIORITY": str(priority(record.levelno)),
+                "SYSLOG_IDENTIFIER": IDENTIFIER,
+            }
+            journal_socket.send(fields | journal_fields(line), self._address)
         except (OSError, TypeError, ValueError):
             # A sandbox without AF_UNIX, say, or a line that is no JSON: no event may be lost.
             self._fallback.emit(record)
-
-
-def native_handler(formatter: logging.Formatter) -> logging.Handler | None:
-    """Return a handler which sends by python3-systemd, None where that is not installed."""
-    try:
-        library = importlib.import_module("systemd.journal")
-    except ImportError:
-        return None
-    return NativeHandler(library.send, formatter)

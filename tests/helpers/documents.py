@@ -6,7 +6,7 @@ from helpers.host import PROJECT
 
 README = (PROJECT / "README.md").read_text()
 OPERATING = (PROJECT / "packaging" / "OPERATING.md").read_text()
-MANUAL = (PROJECT / "packaging" / "geocache-cleanup.8").read_text().replace("\\-", "-")
+MANUAL = (PROJECT / "packaging" / "man" / "geocache-cleanup.8").read_text().replace("\\-", "-")
 
 
 def blocks() -> list[str]:

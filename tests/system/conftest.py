@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from helpers import host, reporting
+from helpers import distributions, host, reporting
+from helpers.documents import block
 from helpers.host import PROJECT, call
 from helpers.system.container import NSPAWN
-from helpers.system.machine import Machine
+from helpers.system.machine import CHECKOUT, Machine
 from helpers.system.roots import BUILD, RELEASES, RUNTIME, TOOLS, cached_root, overlay
+
+# Of Debian: that of the tests may be another one.
+PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -94,4 +98,23 @@ def fresh(
     scratch = tmp_path_factory.mktemp(request.param)
     with booted(request.param, scratch, deb, newer / "newer.deb") as machine:
         machine.mark()
+        yield machine
+
+
+@pytest.fixture(scope="module", params=PYTHONS)
+def installed_by_pip(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Machine]:
+    """Boot a release with a checkout and all that pip would fetch, and set the service up."""
+    made = tmp_path_factory.mktemp("made")
+    wheel = distributions.build(made, "wheel")
+    checkout = distributions.unpack(distributions.build(made, "sdist"), made / "unpacked")
+    distributions.download(made / "wheels", PYTHONS[request.param], "hatchling", wheel)
+    (made / "wheels" / wheel.name).unlink()
+    with booted(request.param, tmp_path_factory.mktemp(request.param)) as machine:
+        shutil.move(made / "wheels", machine.root / "srv/wheels")
+        shutil.move(checkout, machine.root / CHECKOUT.lstrip("/"))
+        machine.write("/etc/pip.conf", "[global]\nno-index = yes\nfind-links = /srv/wheels\n")
+        machine.program = "/opt/geocache-cleanup/bin/geocache-cleanup"
+        machine.run(f"cd {CHECKOUT}\n{block('python3 -m venv')}", timeout=900)
         yield machine

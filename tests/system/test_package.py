@@ -3,17 +3,21 @@
 import hashlib
 import re
 import shlex
+import stat
 from pathlib import Path
 
 import pytest
 
 from geocache_cleanup import __version__
 from geocache_cleanup.events import Event
+from helpers.host import call
 from helpers.system.machine import Machine
 
 pytestmark = pytest.mark.system
 
 PROJECT = Path(__file__).parents[2]
+PYTHON = "/lib/python3/dist-packages/"
+DEBIAN_DOCUMENTS = ("README.md", "changelog", "copyright")
 COMMANDS = {"run", "check", "history", "status", "migrate"}
 
 
@@ -21,6 +25,32 @@ def test_the_build_is_reproducible(debs: list[Path]) -> None:
     """Two builds are one file, byte by byte."""
     assert debs[0] != debs[1]
     assert len({hashlib.sha256(deb.read_bytes()).hexdigest() for deb in debs}) == 1
+
+
+def test_a_packager_gets_what_the_package_has(deb: Path, tmp_path: Path) -> None:
+    """The script installs all of it but Python, and what Debian's tools make of the documents."""
+    directories = ["PREFIX=/usr", "zshdir=/usr/share/zsh/vendor-completions"]
+    script = PROJECT / "packaging" / "install.sh"
+    call("env", f"DESTDIR={tmp_path}/by-script", *directories, "sh", script)
+    call("dpkg-deb", "--extract", deb, tmp_path / "package")
+    call("find", tmp_path / "package", "-name", "*.gz", "-exec", "gunzip", "{}", "+")
+    by_script, package = contents(tmp_path / "by-script"), contents(tmp_path / "package")
+    assert by_script.items() <= package.items()
+    missing = package.keys() - by_script.keys()
+    left = {name for name in missing if stat.S_ISREG(package[name][0]) and PYTHON not in name}
+    documents = {f"usr/share/doc/geocache-cleanup/{name}" for name in DEBIAN_DOCUMENTS}
+    assert left == {"usr/bin/geocache-cleanup", *documents}
+
+
+def contents(root: Path) -> dict[str, tuple[int, bytes]]:
+    """Return the mode of each file and directory below a root, and what is in it."""
+    return {
+        str(path.relative_to(root)): (
+            path.stat().st_mode,
+            path.read_bytes() if path.is_file() else b"",
+        )
+        for path in root.rglob("*")
+    }
 
 
 def test_package_and_program_have_one_version(installed: Machine) -> None:
@@ -38,7 +68,7 @@ def test_lintian_has_nothing_to_say(installed: Machine) -> None:
 
 def test_the_dependencies_are_complete(installed: Machine) -> None:
     """Apt would keep every library of the program for the sake of this package alone."""
-    libraries = "python3-alembic python3-pythonjsonlogger python3-sqlalchemy python3-systemd"
+    libraries = "python3-alembic python3-pythonjsonlogger python3-sqlalchemy"
     installed.run(f"apt-mark auto {libraries} python3-typer tzdata")
     unneeded = installed.run("apt-get --simulate autoremove")
     assert not [name for name in libraries.split() if f"Remv {name} " in unneeded]

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from helpers.system import probe
 from helpers.system.machine import SERVICE, USER, Machine
+from helpers.system.sandbox import PROBE, probed
 
 pytestmark = pytest.mark.system
 
@@ -17,18 +17,6 @@ INSTANCE = "geocache-cleanup@eu.service"
 SHARED = ["/dev/shm", "/tmp", "/var/tmp"]  # noqa: S108 - as the unit has them, each its own
 OPENED = "/srv/application"
 EVERY_MEANS = [means.__name__ for means in probe.MEANS]
-PROBE = "/usr/bin/python3 /opt/probe.py"
-
-
-def probed(machine: Machine, places: list[str], lines: str = "", unit: str = SERVICE) -> Any:
-    """Run the probe as the unit, with more lines of a drop-in, and return what it has found."""
-    machine.write("/opt/probe.py", Path(probe.__file__).read_text())
-    start = f"[Service]\nRestart=no\nExecStart=\nExecStart={PROBE} {' '.join(places)}\n"
-    machine.drop_in(start + lines, unit, "zz-probe")
-    machine.mark()
-    machine.run(f"systemctl start {unit}")
-    (entry,) = machine.journal(f"--unit={unit}", "--identifier=geocache-cleanup")
-    return json.loads(entry["MESSAGE"])
 
 
 @pytest.fixture

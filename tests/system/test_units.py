@@ -46,7 +46,7 @@ def test_the_retries_fit_into_the_start_limit() -> None:
     assert parser["Unit"]["StartLimitIntervalSec"] == "3h"
     assert parser["Service"]["RestartSec"] == "1min"
     assert 6 * 25 + 5 * 1 < 3 * 60
-    manual = (UNITS.parent / "geocache-cleanup.8").read_text()
+    manual = (UNITS.parent / "man" / "geocache-cleanup.8").read_text()
     assert "timeout above 25 minutes" in manual
 
 

@@ -1,6 +1,5 @@
 """What the job says to the journal, and what the journal's catalog explains of it."""
 
-import importlib.util
 import json
 import logging
 import os
@@ -14,7 +13,6 @@ from geocache_cleanup.systemd.journal import (
     PriorityPrefix,
     is_journal,
     journal_fields,
-    native_handler,
     priority,
 )
 
@@ -95,12 +93,6 @@ def test_a_line_without_an_event_has_no_message_id() -> None:
     assert journal_fields('{"message": "from a library"}') == {
         "GEOCACHE_CLEANUP_MESSAGE": "from a library"
     }
-
-
-def test_the_native_handler_exists_only_with_the_library() -> None:
-    """Without python3-systemd the caller is told to use the prefix instead."""
-    handler = native_handler(logging.Formatter())
-    assert (handler is None) == (importlib.util.find_spec("systemd") is None)
 
 
 def catalog_entries() -> dict[str, str]:

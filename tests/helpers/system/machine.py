@@ -12,6 +12,7 @@ SERVICE = "geocache-cleanup.service"
 START = f"systemctl start {SERVICE}"
 USER = "geocache-cleanup"
 DATABASE = "/var/lib/geocache-cleanup/geo_cache.db"
+CHECKOUT = "/srv/geocache-cleanup"
 EXAMPLES = "/usr/share/doc/geocache-cleanup/examples"
 PREFIX = "geo_cache_cleanup_"
 HOLDER = """
@@ -29,6 +30,7 @@ class Machine(Container):
     """A booted Debian whose unit, journal and databases the tests ask about."""
 
     since = ""
+    program = "/usr/bin/geocache-cleanup"
 
     def show(self, unit: str, name: str) -> str:
         """Return one property of a unit."""

@@ -23,13 +23,12 @@ RUNTIME = (
     "python3-prometheus-client",
     "python3-pythonjsonlogger",
     "python3-sqlalchemy",
-    "python3-systemd",
     "python3-typer",
     "tzdata",
 )
 TOOLS = (
-    "autopkgtest bash-completion dbus fish jq libnss-systemd lintian man-db procps sqlite3 systemd"
-    " passwd systemd-sysv zsh"
+    "autopkgtest bash-completion dbus fish jq libnss-systemd lintian man-db procps python3-venv"
+    " sqlite3 systemd passwd systemd-sysv zsh"
 )
 BUILD = (
     "build-essential debhelper dh-python fakeroot pybuild-plugin-pyproject python3-all"
