@@ -10,6 +10,7 @@ import pytest
 
 from helpers import host, reporting
 from helpers.host import PROJECT, call
+from helpers.system import prometheus
 from helpers.system.container import NSPAWN
 from helpers.system.machine import Machine
 from helpers.system.roots import BUILD, RELEASES, RUNTIME, TOOLS, cached_root, overlay
@@ -95,3 +96,9 @@ def fresh(
     with booted(request.param, scratch, deb, newer / "newer.deb") as machine:
         machine.mark()
         yield machine
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    """Return where Prometheus, promtool and the node exporter are."""
+    return prometheus.programs()
