@@ -68,6 +68,13 @@ def install(*packages: str) -> str | None:
 def cache_lock() -> Iterator[None]:
     """Let one session at a time fill the cache."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / "lock", "w") as lock:
+    with locked(CACHE / "lock"):
+        yield
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time do something."""
+    with open(path, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

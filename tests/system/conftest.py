@@ -10,10 +10,11 @@ import pytest
 
 from helpers import distributions, host, reporting
 from helpers.documents import block
-from helpers.host import PROJECT, call
-from helpers.system.container import NSPAWN
+from helpers.host import call
+from helpers.system import prometheus
 from helpers.system.machine import CHECKOUT, Machine
-from helpers.system.roots import BUILD, RELEASES, RUNTIME, TOOLS, cached_root, overlay
+from helpers.system.package import built
+from helpers.system.roots import RELEASES, overlay, release_root
 
 # Of Debian: that of the tests may be another one.
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
@@ -26,36 +27,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         reporting.leave_out(config, items, ours, "booting containers needs a root that may mount")
 
 
-def build(root: Path, result: Path) -> Path:
-    """Build the package from this tree inside of a Debian 12; return the file."""
-    call(
-        *NSPAWN,
-        *("--pipe", f"--directory={root}", f"--machine=build-{os.getpid()}"),
-        *(f"--bind-ro={PROJECT}:/source", f"--bind={result}:/result"),
-        *("/source/packaging/build-deb.sh", "/result"),
-    )
-    (package,) = result.glob("*.deb")
-    return package
-
-
 @pytest.fixture(scope="session")
-def debs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
-    """Build the package twice."""
-    base = cached_root("build", "bookworm", (*BUILD.split(), *RUNTIME))
-    with overlay(base, tmp_path_factory.mktemp("build")) as root:
-        yield [build(root, tmp_path_factory.mktemp("dist")) for _ in range(2)]
-
-
-@pytest.fixture(scope="session")
-def deb(debs: list[Path]) -> Path:
-    return debs[0]
+def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the package, built once for all processes of pytest-xdist."""
+    own = tmp_path_factory.getbasetemp()
+    session = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return built(tmp_path_factory.mktemp("build"), session / "dist")
 
 
 @contextmanager
 def booted(release: str, scratch: Path, *debs: Path) -> Iterator[Machine]:
     """Boot a release with the packages in /opt."""
-    base = cached_root(release, release, (*TOOLS.split(), *RUNTIME))
-    with overlay(base, scratch) as root:
+    with overlay(release_root(release), scratch) as root:
         for number, package in enumerate(debs):
             shutil.copy(package, root / "opt" / f"{number}.deb")
         machine = Machine(release, root)
@@ -118,3 +101,9 @@ def installed_by_pip(
         machine.program = "/opt/geocache-cleanup/bin/geocache-cleanup"
         machine.run(f"cd {CHECKOUT}\n{block('python3 -m venv')}", timeout=900)
         yield machine
+
+
+@pytest.fixture(scope="session")
+def programs() -> Path:
+    """Return where Prometheus, promtool and the node exporter are."""
+    return prometheus.programs()

@@ -1,41 +1,22 @@
 """The metrics file as Prometheus takes it: by its own tools, and written by the service."""
 
 import subprocess
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from helpers.documents import block
-from helpers.host import CACHE, PROJECT, cache_lock, call
+from helpers.host import PROJECT, call
 from helpers.processes import wait_until
-from helpers.servers.daemon import free_port
 from helpers.system.machine import DATABASE, START, Machine
+from helpers.system.prometheus import exporting, get
 
 pytestmark = pytest.mark.system
 
 DIRECTORY = "/var/lib/prometheus/node-exporter"
 FILE = f"{DIRECTORY}/geocache-cleanup.prom"
 RULES = PROJECT / "packaging" / "examples" / "geocache-cleanup.rules.yml"
-
-
-@pytest.fixture(scope="session")
-def programs() -> Path:
-    """Return where promtool and the node exporter are: taken from their packages, not installed."""
-    target, partial = CACHE / "prometheus", CACHE / "prometheus-partial"
-    with cache_lock():
-        if not target.exists():
-            call("apt-get", "update")
-            script = (
-                'rm -rf "$1"; mkdir "$1"; cd "$1";'
-                " apt-get download prometheus prometheus-node-exporter;"
-                ' for package in *.deb; do dpkg-deb --extract "$package" .; done; rm ./*.deb'
-            )
-            call("sh", "-euc", script, "sh", partial)
-            partial.rename(target)
-    return target / "usr" / "bin"
 
 
 def lint(programs: Path, text: str) -> "subprocess.CompletedProcess[str]":
@@ -129,26 +110,6 @@ def test_a_file_of_root_is_in_the_way(reporting: Machine) -> None:
     assert reporting.rows() == 2
 
 
-@contextmanager
-def exporting(programs: Path, directory: Path) -> Iterator[str]:
-    """Start a node exporter that reads a directory; yield the address of its metrics."""
-    port = free_port()
-    process = subprocess.Popen(
-        [
-            str(programs / "prometheus-node-exporter"),
-            *("--collector.disable-defaults", "--collector.textfile"),
-            f"--collector.textfile.directory={directory}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield f"http://127.0.0.1:{port}/metrics"
-    finally:
-        process.kill()
-        process.wait(30)
-
-
 def test_two_instances_do_not_clash(reporting: Machine, programs: Path, tmp_path: Path) -> None:
     """The node exporter takes the files of both."""
     reporting.run("install -d -o geocache-cleanup /var/lib/geocache-cleanup/eu")
@@ -163,8 +124,8 @@ def test_two_instances_do_not_clash(reporting: Machine, programs: Path, tmp_path
     for path in (FILE, f"{DIRECTORY}/eu.prom"):
         (tmp_path / Path(path).name).write_text(reporting.run(f"cat {path}"))
     with exporting(programs, tmp_path) as address:
-        wait_until("the node exporter", lambda: urllib.request.urlopen(address, timeout=9))  # noqa: S310 - of our own
-        text = urllib.request.urlopen(address, timeout=9).read().decode()  # noqa: S310 - likewise
+        wait_until("the node exporter", lambda: get(f"http://{address}/metrics"))
+        text = get(f"http://{address}/metrics")
     assert "node_textfile_scrape_error 0" in text
     deleted = [line for line in text.splitlines() if "last_run_deleted_rows{" in line]
     assert sorted(line.split()[-1] for line in deleted) == ["1", "3"]

@@ -9,7 +9,7 @@ import pytest
 from helpers.host import CACHE, cache_lock, call
 from helpers.system.container import NSPAWN
 from helpers.system.machine import EXAMPLES, SERVICE, START, Machine
-from helpers.system.roots import RUNTIME, TOOLS, cached_root, overlay
+from helpers.system.roots import overlay, release_root
 
 pytestmark = pytest.mark.system
 
@@ -36,7 +36,7 @@ http.server.HTTPServer(("127.0.0.1", 8000), Handler).serve_forever()
 
 def packages(release: str, scratch: Path) -> Path:
     """Return the packages of curl, which the containers lack and cannot download."""
-    base = cached_root(release, release, (*TOOLS.split(), *RUNTIME))
+    base = release_root(release)
     target, partial = CACHE / f"curl-{release}", CACHE / f"curl-{release}-partial"
     with cache_lock():
         if not target.exists():

@@ -110,6 +110,13 @@ def test_the_manual_alone_has_each_metric() -> None:
     assert not [name for name in names if name in README + OPERATING]
 
 
+def test_the_dashboard_shows_each_metric() -> None:
+    """And no other."""
+    text = (TOP / "packaging" / "examples" / "geocache-cleanup.dashboard.json").read_text()
+    shown = set(re.findall(rf"{metrics_file.PREFIX}(\w+)", text))
+    assert shown == set(metrics_file.HELP)
+
+
 def test_the_settings_of_the_readme_have_their_defaults() -> None:
     """Seven of them."""
     rows = re.findall(r"^\| `(GEOCACHE_CLEANUP_\w+)` \| `(.*?)` \|", README, re.MULTILINE)

@@ -31,7 +31,8 @@ $command --condition "$any" --exclusive --long-option log-level \
 $command --condition "$job" --exclusive --long-option retention-days --description "Days to keep"
 $command --condition "$job" --exclusive --long-option before --arguments now \
     --description "Delete what lies before an instant"
-$command --condition "$job" --exclusive --long-option time-zone --description "Zone of bare times"
+$command --condition "$job" --exclusive --long-option time-zone \
+    --arguments "(timedatectl list-timezones 2>/dev/null)" --description "Zone of bare times"
 $command --condition "$job" --exclusive --long-option batch-seconds \
     --description "Length of one transaction"
 $command --condition "$job" --exclusive --long-option reclaim --arguments "yes no" \

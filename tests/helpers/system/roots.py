@@ -4,6 +4,7 @@ Each session works on an overlay of them in memory, so that it begins with the s
 the last one did.
 """
 
+import datetime as dt
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ from pathlib import Path
 from helpers.host import CACHE, WAIT_FOR_OTHERS, cache_lock, call
 
 RELEASES = {"bookworm": 252, "trixie": 257}
+# The release in the making, for early warnings: as it was on some day of this week.
+DEVELOPMENT = "sid"
 
 # What the package depends on is there before, for the containers have no network; a test asks
 # apt whether the package's dependencies name all of it.
@@ -52,9 +55,21 @@ def apt_options() -> list[str]:
     return [f"--aptopt={line}" for line in dump if line.startswith("Acquire::http")]
 
 
-def cached_root(name: str, suite: str, packages: tuple[str, ...]) -> Path:
+def release_root(release: str) -> Path:
+    """Return what is booted of a release; that in the making can build the package as well.
+
+    Raise AssertionError if it cannot be made.
+    """
+    packages = (*TOOLS.split(), *RUNTIME)
+    if release in RELEASES:
+        return cached_root(release, release, packages)
+    year, week, _ = dt.datetime.now(dt.UTC).isocalendar()
+    return cached_root(release, release, (*packages, *BUILD.split()), f"{year}-{week}")
+
+
+def cached_root(name: str, suite: str, packages: tuple[str, ...], version: str = "2") -> Path:
     """Return a root file system with the packages, made now if it is not in the cache."""
-    recipe = json.dumps([suite, packages, "2"])
+    recipe = json.dumps([suite, packages, version])
     root = CACHE / f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
     with cache_lock():
         if root.exists():
