@@ -165,8 +165,8 @@ class Engine(abc.ABC):
     def check_deferred_constraints(self, connection: Connection) -> None:
         """Raise CleanupError for what would be refused at the commit, where that can be told."""
 
-    def after_batch(self, connection: Connection, *, is_last: bool) -> None:
-        """Do what is due after a batch, or the last one, while the write lock is free."""
+    def after_batch(self, connection: Connection) -> None:
+        """Do what is due after a batch, while the write lock is free."""
 
     def layout(self, connection: Connection) -> int | None:  # noqa: ARG002 - as above
         """Return what changes where untouched rows may have come to lie elsewhere, if known."""

@@ -134,7 +134,7 @@ class BatchRun:
             self._batch(table, backlog)
             self._progress.advance(total - self._remaining, total)
             began = time.monotonic()
-            self._engine.after_batch(table.connection, is_last=not self._remaining)
+            self._engine.after_batch(table.connection)
             if self._remaining:
                 time.sleep(self._sizer.pause(time.monotonic() - began))
         return has_found

@@ -49,7 +49,6 @@ class SQLiteEngine(Engine):
         self.path = os.path.realpath(path)
         self._create = create
         self._write = False
-        self._written_back = 0.0
         self._engine = sa.create_engine(
             "sqlite://", creator=self._open, poolclass=NullPool, future=True
         )
@@ -98,15 +97,10 @@ class SQLiteEngine(Engine):
     def table(self, connection: Connection, name: str, column: str) -> SQLiteTable:
         return inspect_table(self, connection, name, column)
 
-    def after_batch(self, connection: Connection, *, is_last: bool) -> None:
+    def after_batch(self, connection: Connection) -> None:
         from geocache_cleanup.engines.sqlite import wal  # a run at once needs it not
 
-        raw = driver_connection(connection)
-        is_logged = wal.make_durable(raw, self.path)
-        is_due = is_last or time.monotonic() - self._written_back >= wal.SECONDS_BETWEEN
-        if is_logged and is_due:
-            wal.write_back(raw)
-            self._written_back = time.monotonic()
+        wal.write_back(driver_connection(connection), self.path)
 
     def reclaim(self, name: str, column: str) -> int:  # noqa: ARG002 - it is the file that shrinks
         from geocache_cleanup.engines.sqlite import reclaim  # imports what few runs need

@@ -6,12 +6,10 @@ import sqlite3
 from geocache_cleanup.engines.sqlite import errors
 
 _CACHE_KIB = 64 * 1024
-# Many batches change the same pages: the log may grow for so long before they are written back.
-SECONDS_BETWEEN = 0.5
 
 
 def prepare(raw: sqlite3.Connection) -> None:
-    """Make commits short: what takes long is done when the lock is free.
+    """Make commits short: what takes long is done by ``write_back``, when the lock is free.
 
     Without the log, SQLite can be corrupted by a loss of power unless each commit is synced.
     """
@@ -22,22 +20,18 @@ def prepare(raw: sqlite3.Connection) -> None:
         raw.execute("PRAGMA wal_autocheckpoint = 0")
 
 
-def make_durable(raw: sqlite3.Connection, path: str) -> bool:
-    """Make the last commit durable where ``prepare`` has left it to this; tell whether it has.
+def write_back(raw: sqlite3.Connection, path: str) -> None:
+    """Make the last commits durable, and bring the log into the file.
 
-    Raise StorageError if it cannot be known whether the commit is durable.
+    Otherwise the next writer would have to, and the log would grow without bound.
+    Raise StorageError if it cannot be known whether the commits are durable.
     """
     if _mode(raw) != "wal":
-        return False
+        return
     try:
         _sync(f"{path}-wal")
     except OSError as error:
         raise errors.failing(path, error).of_commit() from None
-    return True
-
-
-def write_back(raw: sqlite3.Connection) -> None:
-    """Bring the log into the file, else the next writer would have to."""
     # The first does the work beside writers; little is left for the second, which locks them out.
     for mode in ("PASSIVE", "RESTART"):
         raw.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
