@@ -64,7 +64,7 @@ CHANGES = (
 
 @pytest.mark.parametrize("options", [(), ("--batch-seconds=0.001",)], ids=["whole", "batches"])
 @pytest.mark.parametrize("mode", ["wal", "delete"])
-@pytest.mark.parametrize("times", trials(1, 4))
+@pytest.mark.parametrize("times", trials(1, 2))
 def test_others_change_the_schema(
     fork_servers: ForkServers, template_of: Callable[..., DatabaseTemplate], mode: str,
     options: tuple[str, ...], times: int,
