@@ -13,7 +13,7 @@ from sqlalchemy.sql.expression import Delete
 # Sorting one bucket takes little time and memory, however many there are.
 _BUCKETS = 256
 # Rows of one share: eight bytes each. With fewer, a large table's pages are written more often.
-_MOST_KEYS = 4_000_000
+_MOST_KEYS = 2_000_000
 # Rows that are only counted beforehand.
 MOST_COUNTED = 1_000_000
 

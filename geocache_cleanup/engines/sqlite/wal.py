@@ -5,7 +5,7 @@ import sqlite3
 
 from geocache_cleanup.engines.sqlite import errors
 
-_CACHE_KIB = 64 * 1024
+_CACHE_KIB = 48 * 1024
 
 
 def prepare(raw: sqlite3.Connection) -> None:
