@@ -12,9 +12,10 @@ from helpers import distributions, host, reporting
 from helpers.documents import block
 from helpers.host import call
 from helpers.system import prometheus
+from helpers.system.development import tolerated
 from helpers.system.machine import CHECKOUT, Machine
 from helpers.system.package import built
-from helpers.system.roots import RELEASES, overlay, release_root
+from helpers.system.roots import DEVELOPMENT, RELEASES, overlay, release_root
 
 # Of Debian: that of the tests may be another one.
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
@@ -38,10 +39,13 @@ def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def booted(release: str, scratch: Path, *debs: Path) -> Iterator[Machine]:
     """Boot a release with the packages in /opt."""
-    with overlay(release_root(release), scratch) as root:
+    with tolerated(release):
+        base = release_root(release)
+    with overlay(base, scratch) as root:
         for number, package in enumerate(debs):
             shutil.copy(package, root / "opt" / f"{number}.deb")
-        machine = Machine(release, root)
+        with tolerated(release):
+            machine = Machine(release, root)
         try:
             yield machine
         finally:
@@ -68,7 +72,7 @@ def machine(installed: Machine) -> Machine:
     return installed
 
 
-@pytest.fixture(scope="module", params=RELEASES)
+@pytest.fixture(scope="module", params=[*RELEASES, DEVELOPMENT])
 def fresh(
     request: pytest.FixtureRequest, deb: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Machine]:

@@ -1,15 +1,13 @@
 """Debian's release in the making, as an early warning: its Pythons, its libraries, its tools."""
 
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from helpers import reporting
 from helpers.host import call
 from helpers.system.container import NSPAWN
+from helpers.system.development import tolerated
 from helpers.system.package import build, lay_out_source
 from helpers.system.roots import DEVELOPMENT, overlay, release_root
 
@@ -17,17 +15,6 @@ pytestmark = pytest.mark.system
 
 LINTIAN = "lintian --display-info --pedantic --allow-root"
 AUTOPKGTEST = "autopkgtest --no-built-binaries /opt/0.deb /opt/source -- null 2>&1"
-
-
-@contextmanager
-def tolerated() -> Iterator[None]:
-    """Leave the tests out, and say so, where the archive is broken."""
-    try:
-        yield
-    except (AssertionError, subprocess.TimeoutExpired) as error:
-        last = str(error).strip().splitlines()[-1]
-        reporting.left_out.add(f"Tests on {DEVELOPMENT} were left out, IT IS BROKEN: {last}")
-        pytest.skip(f"{DEVELOPMENT} is broken: {last}")
 
 
 @pytest.fixture(scope="module")

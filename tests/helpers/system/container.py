@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from helpers.host import call
-from helpers.system.roots import RELEASES
+from helpers.system.roots import DEVELOPMENT, RELEASES
 
 NSPAWN = ("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network")
 ENTER_GROUPS = (
@@ -19,6 +19,8 @@ ENTER_GROUPS = (
     'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs"; shift; done; shift; exec "$@"',
     "sh",
 )
+# From 258 on systemd has no other control groups; a host may have both kinds.
+UNIFIED = {DEVELOPMENT: {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}}
 
 Answer = TypeVar("Answer")
 
@@ -51,15 +53,19 @@ class Container:
     def __init__(self, release: str, root: Path) -> None:
         """Boot the root file system; raise AssertionError if it does not come up."""
         self.release = release
-        self.systemd = RELEASES[release]
+        self.systemd = RELEASES.get(release, max(RELEASES.values()))
         self.root = root
         # What a session that was killed has left behind may have its process id.
         name = f"{release}-{secrets.token_hex(4)}"
         set_noon(root)
+        if release in UNIFIED:
+            # No container may mount this one, and it no longer finds out that it is in one.
+            (root / "etc/systemd/system/dev-hugepages.mount").symlink_to("/dev/null")
         self._groups = control_groups(name)
         self._nspawn = subprocess.Popen(
             [*ENTER_GROUPS, *map(str, self._groups), "--"]
             + [*NSPAWN, "--boot", "--timezone=off", f"--directory={root}", f"--machine={name}"],
+            env={**os.environ, **UNIFIED.get(release, {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -67,7 +73,7 @@ class Container:
         self._leader = 0
         try:
             self._leader = self.until(self._find_leader)
-            self.until(lambda: self.status("test -S /run/systemd/private") == 0)
+            self.until(self._is_up)
             state = self.run("systemctl is-system-running --wait || true").strip()
             assert state == "running", f"{state}: {self.run('systemctl --failed')}"
         except BaseException:
@@ -85,10 +91,16 @@ class Container:
         assert self._nspawn.poll() is None, "systemd-nspawn has ended"
         return 0
 
+    def _is_up(self) -> bool:
+        """Tell whether systemd can be asked; raise AssertionError if it has given up."""
+        assert self._nspawn.poll() is None, "systemd has ended at once"
+        return self.status("test -S /run/systemd/private") == 0
+
     def stop(self) -> None:
         """End the container at once; nothing of it is kept."""
         if self._leader:
-            os.kill(self._leader, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may have ended by itself
+                os.kill(self._leader, signal.SIGKILL)
         else:
             self._nspawn.kill()
         self._nspawn.wait(30)

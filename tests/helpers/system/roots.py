@@ -64,7 +64,7 @@ def release_root(release: str) -> Path:
     if release in RELEASES:
         return cached_root(release, release, packages)
     year, week, _ = dt.datetime.now(dt.UTC).isocalendar()
-    return cached_root(release, release, (*packages, *BUILD.split()), f"{year}-{week}")
+    return cached_root(release, release, (*packages, *BUILD.split(), "mount"), f"{year}-{week}")
 
 
 def cached_root(name: str, suite: str, packages: tuple[str, ...], version: str = "2") -> Path:
