@@ -16,7 +16,7 @@ from helpers import reporting
 # A machine that is busy with other things is no failure of a test.
 COMMON: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("quick", max_examples=150, derandomize=True, **COMMON)
-settings.register_profile("thorough", max_examples=1_500, derandomize=True, **COMMON)
+settings.register_profile("thorough", max_examples=1_000, derandomize=True, **COMMON)
 settings.register_profile("explore", max_examples=5_000, **COMMON)
 settings.load_profile("quick")
 
