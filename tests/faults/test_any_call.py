@@ -26,7 +26,7 @@ _OPTIONS = {"batches": "--batch-seconds=0.001", "reclaim": "--reclaim=yes"}
 
 @pytest.mark.parametrize("work", ["batches", "reclaim", "migrate"])
 @pytest.mark.parametrize("mode", ["wal", "delete"])
-@pytest.mark.parametrize("trials", trials(8, 40))
+@pytest.mark.parametrize("trials", trials(8, 24))
 def test_any_call_of_any_work(
     fork_servers: ForkServers, template_of: Callable[..., DatabaseTemplate], mode: str, work: str,
     trials: int,
