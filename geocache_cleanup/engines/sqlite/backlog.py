@@ -12,7 +12,7 @@ from sqlalchemy.sql.expression import Delete
 
 from geocache_cleanup.engines.backlog import MOST_COUNTED, Backlog, KeyedBacklog, Slice
 from geocache_cleanup.engines.sqlite import deletion
-from geocache_cleanup.engines.sqlite.driver import Column, encoding_of, qualified, schema_version
+from geocache_cleanup.engines.sqlite.driver import Column, encoding_of, pragma, qualified
 from geocache_cleanup.engines.table import Condition, StaleCondition, any_stale
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _transaction(table: "SQLiteTable") -> Iterator[None]:
     """Open one in which the table is what it was when it was found; else raise ConfigError."""
     connection, engine = table.connection, table.engine
     with engine.transaction(connection, write=False):
-        if schema_version(connection) != table.version:
+        if pragma(connection, "schema_version") != table.version:
             table.compare(engine.table(connection, table.name, table.column_name))
         yield
 

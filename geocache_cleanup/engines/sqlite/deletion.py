@@ -71,8 +71,7 @@ def delete_part(table: "SQLiteTable", part: StaleCondition, stale: int, *, is_al
     # Nearly every page is touched either way: no row needs to be set aside.
     if is_all and stale >= pragma(table.connection, "page_count"):
         return sa.delete(_without_index(table)).where(inside)
-    condition = search.between(table.column, part.bounds) if is_all else part.stale
-    return set_aside(table, condition).where(inside)
+    return set_aside(table, inside if is_all else part.stale).where(inside)
 
 
 def _without_index(table: "SQLiteTable") -> TableClause:

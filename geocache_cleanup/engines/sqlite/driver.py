@@ -27,11 +27,6 @@ def pragma(connection: Connection, name: str) -> Any:
     return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
 
 
-def schema_version(connection: Connection) -> int:
-    """Return a number that each change of the schema raises; quickly, as it is asked often."""
-    return int(driver_connection(connection).execute("PRAGMA schema_version").fetchone()[0])
-
-
 def fold(name: str) -> bytes:
     """Return a name as SQLite compares names: it ignores the case of ASCII letters only."""
     return name.encode(errors="surrogateescape").lower()

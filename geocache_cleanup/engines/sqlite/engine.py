@@ -18,7 +18,7 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import Engine
 from geocache_cleanup.engines.connection_info import ConnectionInfo, user_name
 from geocache_cleanup.engines.sqlite import errors
-from geocache_cleanup.engines.sqlite.driver import driver_connection, pragma, schema_version
+from geocache_cleanup.engines.sqlite.driver import driver_connection, pragma
 from geocache_cleanup.engines.sqlite.inspection import inspect_table
 from geocache_cleanup.engines.sqlite.path import check_file, file_path, files_of, may_hold_password
 from geocache_cleanup.engines.sqlite.table import SQLiteTable
@@ -115,7 +115,7 @@ class SQLiteEngine(Engine):
     def layout(self, connection: Connection) -> int:
         """Return the version of the schema, which a VACUUM changes as well."""
         with self.transaction(connection, write=False):
-            return schema_version(connection)
+            return int(pragma(connection, "schema_version"))
 
     def spare_pages(self, connection: Connection) -> int:
         """Return the pages that hold nothing, less all pages: an automatic vacuum drops some."""

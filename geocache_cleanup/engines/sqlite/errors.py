@@ -84,6 +84,7 @@ _DIAGNOSES: Mapping[int, Diagnosis] = {
     sqlite3.SQLITE_IOERR: _STORAGE,
     sqlite3.SQLITE_FULL: _STORAGE,
     sqlite3.SQLITE_READONLY: _STORAGE,
+    sqlite3.SQLITE_READONLY_DBMOVED: _MOVED,
     sqlite3.SQLITE_CANTOPEN: _STORAGE,
 }
 # What SQLite says where it may be the file's rights or its storage; the last of a hot journal.
@@ -103,13 +104,12 @@ def diagnose(error: BaseException, path: str) -> CleanupError | None:
     extended = getattr(error, "sqlite_errorcode", code)
     if _is_of_temporary_files(error, path):
         return _TEMPORARY_FILES.explain(text, place=temporary.directory())
-    diagnosis = _DIAGNOSES.get(code)
-    if extended == sqlite3.SQLITE_READONLY_DBMOVED:
-        return _MOVED.explain(text, path=path)
-    if diagnosis is _STORAGE and _on_read_only_storage(path):
-        diagnosis = _READ_ONLY
-    elif {code, extended} & _REFUSED and not _is_permitted(path):
-        diagnosis = _NO_PERMISSION
+    diagnosis = _DIAGNOSES.get(extended) or _DIAGNOSES.get(code)
+    if diagnosis is _STORAGE:
+        if _on_read_only_storage(path):
+            diagnosis = _READ_ONLY
+        elif {code, extended} & _REFUSED and not _is_permitted(path):
+            diagnosis = _NO_PERMISSION
     if code == sqlite3.SQLITE_ERROR and not text.startswith(_BUGS):
         diagnosis = _DAMAGED if "file format" in text else _OTHER_SCHEMA
     return diagnosis.explain(text, path=path) if diagnosis else None

@@ -13,8 +13,8 @@ from geocache_cleanup.engines.sqlite.driver import (
     Column,
     driver_connection,
     fold,
+    pragma,
     quote,
-    schema_version,
 )
 from geocache_cleanup.engines.sqlite.table import SQLiteTable
 from geocache_cleanup.errors import ConfigError
@@ -68,7 +68,7 @@ def inspect_table(
         columns=names,
         key=key,
         rowid=_find_rowid(connection, clause, names),
-        version=schema_version(connection),
+        version=pragma(connection, "schema_version"),
     )
 
 
