@@ -72,6 +72,24 @@ def row(title: str, ours: Sample, theirs: Sample, target: float, less: float = 0
     print(f"| {title} | {ours} | {theirs} | {ratio:.2f} | at most {target:g}{lost} |", flush=True)
 
 
+def equal_times(title: str, prepare: Callable[[bool], str]) -> None:
+    """Compare batches on ten million rows of one time with batches on rows of distinct times.
+
+    ``prepare`` makes the table, of one time or not, and returns the URL of its database.
+    """
+    memory: list[float] = []
+
+    def batches(one_time: bool) -> float:
+        url = prepare(one_time)
+        began = time.perf_counter()
+        memory.append(peak(url, "--batch-seconds=0.2"))
+        return time.perf_counter() - began
+
+    same, others = in_turn(1, lambda: batches(True), lambda: batches(False))
+    row(f"{title}10,000,000 rows of one time in batches: distinct", same, others, 1.5)
+    fact("its peak memory", f"{max(memory):.0f} MiB", "at most 128 MiB")
+
+
 def fact(title: str, found: str, target: str) -> None:
     """Print what has nothing beside it."""
     print(f"| {title} | {found} | | | {target} |", flush=True)

@@ -14,7 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import measure
-from benchmarks.measure import CUTOFF, fact, in_turn, row, timed
+from benchmarks.measure import CUTOFF, in_turn, row, timed
 from helpers.servers.daemon import private_directory
 from helpers.servers.mariadb import MariaDBServer
 from helpers.servers.postgresql import PostgreSQLServer
@@ -45,7 +45,7 @@ class Bench:
         self.name, self.server = name, server
         self.client = [str(part) for part in client]
         server.query("CREATE DATABASE bench")
-        self.url = server.url("bench", user=user).render_as_string(hide_password=False)
+        self.url: str = server.url("bench", user=user).render_as_string(hide_password=False)
         numbers, key, moment, _ = WORDS[name]
         old = moment.format(start="2025-01-01 00:00:00", span=15_552_000)
         new = moment.format(start="2026-07-01 00:00:00", span=7_776_000)
@@ -105,18 +105,14 @@ class Bench:
         """Compare batches on rows of one time with batches on rows of distinct times."""
         numbers, key, moment, one = WORDS[self.name]
         distinct = moment.format(start="2020-01-01 00:00:00", span=157_680_000)
-        memory: list[float] = []
+        rows = numbers.format(rows=10 * ROWS)
 
-        def batches(when: str) -> float:
-            rows = numbers.format(rows=10 * ROWS)
+        def prepare(one_time: bool) -> str:
+            when = one if one_time else distinct
             self.reset(f"SELECT {key} AS ip, {when} AS last_seen FROM {rows}")
-            began = time.perf_counter()
-            memory.append(measure.peak(self.url, "--batch-seconds=0.2"))
-            return time.perf_counter() - began
+            return self.url
 
-        same, others = in_turn(1, lambda: batches(one), lambda: batches(distinct))
-        row(f"{self.name}, 10,000,000 rows of one time in batches: distinct", same, others, 1.5)
-        fact("its peak memory", f"{max(memory):.0f} MiB", "at most 128 MiB")
+        measure.equal_times(f"{self.name}, ", prepare)
 
 
 def postgresql(rounds: int) -> None:

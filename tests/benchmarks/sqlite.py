@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -141,19 +140,13 @@ def large(here: Path, nightly: Path, million: Path, rounds: int) -> None:
 
 def equal_times(here: Path) -> None:
     """Compare batches on rows of one time with batches on rows of distinct times."""
-    memory: list[float] = []
+    path = here / "stale.db"
 
-    def batches(one_time: bool) -> float:
-        path = make_stale(here / "stale.db", 10 * MILLION, one_time=one_time)
-        began = time.perf_counter()
-        memory.append(measure.peak(f"sqlite:///{path}", "--batch-seconds=0.2"))
-        took = time.perf_counter() - began
-        path.unlink()
-        return took
+    def prepare(one_time: bool) -> str:
+        path.unlink(missing_ok=True)
+        return f"sqlite:///{make_stale(path, 10 * MILLION, one_time=one_time)}"
 
-    same, others = in_turn(1, lambda: batches(True), lambda: batches(False))
-    row("10,000,000 rows of one time in batches: distinct", same, others, 1.5)
-    fact("its peak memory", f"{max(memory):.0f} MiB", "at most 128 MiB")
+    measure.equal_times("", prepare)
 
 
 def run(path: Path) -> Sequence[str]:

@@ -21,14 +21,18 @@ ROWS = 4_000
 BEFORE = jobs.instant("2020-01-01")
 
 
-def prune(server: Any, database: str, statement: str) -> Result:
-    """Prune in batches of some hundred rows while somebody meddles."""
+def prune_beside(server: Any, database: str, meddler: Progress, seconds: float) -> Result:
+    """Prune, in batches of so many seconds if any, while somebody meddles."""
     deadline = Deadline(60)
     engine = open_engine(server.url(database, user=admin_of(server)), deadline)
-    job = jobs.job(cutoff=BEFORE, batch_seconds=1e-6)
-    return batches.run(
-        engine, job, deadline, jobs.Meddler(lambda: server.query(statement, database))
-    )
+    job = jobs.job(cutoff=BEFORE, batch_seconds=seconds)
+    return batches.run(engine, job, deadline, meddler)
+
+
+def prune(server: Any, database: str, statement: str) -> Result:
+    """Prune in batches of some hundred rows while somebody executes a statement."""
+    meddler = jobs.Meddler(lambda: server.query(statement, database))
+    return prune_beside(server, database, meddler, 1e-6)
 
 
 class Early(Progress):
@@ -44,9 +48,7 @@ class Early(Progress):
 
 def prune_early(server: Any, database: str, act: Callable[[], object], seconds: float) -> Result:
     """Prune while somebody meddles before anything is searched."""
-    deadline = Deadline(60)
-    engine = open_engine(server.url(database, user=admin_of(server)), deadline)
-    return batches.run(engine, jobs.job(cutoff=BEFORE, batch_seconds=seconds), deadline, Early(act))
+    return prune_beside(server, database, Early(act), seconds)
 
 
 def to_text(server: Any) -> str:
@@ -63,6 +65,13 @@ def fill(server: Any, database: str, declared: str, stale: str, fresh: str) -> N
         f" FROM {numbered(ROWS)}",
         database,
     )
+
+
+def fill_recorded(server: Any, database: str) -> None:
+    """Make a table of numbers, and a ledger."""
+    fill(server, database, "BIGINT", "1500000000", "1900000000")
+    url = text_of(server.url(database, user=admin_of(server)))
+    assert geocache_cleanup("migrate", url=url).status == 0
 
 
 def test_a_column_whose_type_changes_ends_the_run(server: Any, database: str) -> None:
@@ -141,9 +150,7 @@ def test_a_ledger_that_goes_between_batches_ends_the_run(
     server: Any, database: str, change: str
 ) -> None:
     """What was recorded in it is told, and no trigger is blamed."""
-    fill(server, database, "BIGINT", "1500000000", "1900000000")
-    url = text_of(server.url(database, user=admin_of(server)))
-    assert geocache_cleanup("migrate", url=url).status == 0
+    fill_recorded(server, database)
     with pytest.raises(ConfigError, match=LEDGER_CHANGES[change]) as caught:
         prune(server, database, change)
     assert caught.value.partial is not None
@@ -160,9 +167,7 @@ def test_a_record_that_goes_between_batches_is_written_anew(
     server: Any, database: str, change: str
 ) -> None:
     """The ledger has all of the run in one entry, and another run's is left alone."""
-    fill(server, database, "BIGINT", "1500000000", "1900000000")
-    url = text_of(server.url(database, user=admin_of(server)))
-    assert geocache_cleanup("migrate", url=url).status == 0
+    fill_recorded(server, database)
     result = prune(server, database, change)
     found = server.query(f"SELECT deleted, batches FROM {NAME} WHERE run_id = 'test'", database)
     assert found == [(result.deleted, result.batches)] == [(ROWS // 2, result.batches)]
