@@ -23,6 +23,8 @@ def main() -> None:
         output.discard()
         sys.stderr.write(f"the output cannot be written: {error}\n")
         sys.exit(ExitStatus.IOERR)
+    finally:
+        gc.freeze()  # else Python looks for garbage among all modules before it ends
 
 
 if __name__ == "__main__":

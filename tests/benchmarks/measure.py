@@ -106,7 +106,7 @@ def timed(command: Sequence[str]) -> float:
 
 def run(url: str, *options: str) -> Sequence[str]:
     """Return the command that prunes a database."""
-    return [sys.executable, "-m", "geocache_cleanup", *_arguments(url, options)]
+    return [f"{sys.prefix}/bin/geocache-cleanup", *_arguments(url, options)]
 
 
 def peak(url: str, *options: str) -> float:
