@@ -19,12 +19,17 @@ from geocache_cleanup.report import preview
 from geocache_cleanup.report.advice import (
     LEDGER_NOT_ATOMIC,
     LEDGER_UNLOGGED,
-    Advice,
     AdviceContext,
     advise,
 )
 from geocache_cleanup.report.check_text import check_text
-from geocache_cleanup.report.document import CheckDocument, LedgerReport, Problem, ShownSetting
+from geocache_cleanup.report.document import (
+    Advice,
+    CheckDocument,
+    LedgerReport,
+    Problem,
+    ShownSetting,
+)
 from geocache_cleanup.systemd import timers
 from geocache_cleanup.times import instants
 

@@ -14,10 +14,10 @@ from geocache_cleanup.engines.base import Engine
 from geocache_cleanup.engines.table import StaleCondition, Table
 from geocache_cleanup.errors import CleanupError, DeadlineError
 from geocache_cleanup.pruning import prune
+from geocache_cleanup.pruning.batch_guard import BatchGuard
 from geocache_cleanup.pruning.batch_sizer import BatchSizer
 from geocache_cleanup.pruning.job import Job
-from geocache_cleanup.pruning.ledger import Ledger
-from geocache_cleanup.pruning.prune import SILENT, Progress, check_share, freed
+from geocache_cleanup.pruning.prune import SILENT, Progress, freed
 from geocache_cleanup.result import Result
 
 # The search, too, may keep writers out, and each of its transactions has a cost.
@@ -64,11 +64,7 @@ class BatchRun:
         self._progress = progress
         self._sizer = BatchSizer(job.batch_seconds)
         self._seconds = max(job.batch_seconds, LEAST_SEARCH_SECONDS)
-        self._ledger: Ledger | None = None
-        # Rows of the table at the start, where a share of them is all that may go.
-        self._rows_guarded: int | None = None
-        # Whether triggers or foreign keys may keep stale rows, or take others.
-        self._others_act = False
+        self._guard = BatchGuard(engine, job)
         self._stale_deleted = 0
         self._entry: int | None = None
         self._is_open = False
@@ -80,14 +76,17 @@ class BatchRun:
 
     def run(self, connection: Connection) -> None:
         """Search, then delete batch by batch; raise what ``prune.prune`` raises."""
-        table = self._find(connection)
+        with self._engine.transaction(connection, write=True):
+            table = self._guard.find(connection)
+            self._pages = self._engine.spare_pages(connection)
+        self._progress.started(self._deadline.remaining)
         try:
             self._prune(table)
         except DBAPIError as error:
             found = self._engine.translate_error(error)
             if not (isinstance(found, CleanupError) and found.status.retryable):
                 # The search fails where the column is another one by now, or the ledger is gone.
-                self._look_again(table)
+                self._guard.look_again(table)
             raise
 
     def _prune(self, table: Table) -> None:
@@ -97,16 +96,16 @@ class BatchRun:
             found, gone = self._pass(table)
             has_moved = self._engine.layout(table.connection) != layout
             # What a trigger keeps, or has marked, is not tried a second time.
-            if self._others_act or (gone >= found and not has_moved):
+            if self._guard.others_act or (gone >= found and not has_moved):
                 break
             # Rows have moved or changed since they were found, or were passed over: look again.
             fruitless = 0 if gone else fruitless + 1
-            self._look_again(table)
-        if gone < found or self._others_act:
+            self._guard.look_again(table)
+        if gone < found or self._guard.others_act:
             self.result = dataclasses.replace(self.result, kept=self._count_stale(table))
 
     def _count_stale(self, table: Table) -> int:
-        self._look_again(table)
+        self._guard.look_again(table)
         return table.count_stale(self._conditions(table), self._seconds)
 
     def _pass(self, table: Table) -> tuple[int, int]:
@@ -147,30 +146,16 @@ class BatchRun:
     def tell(self, error: Exception) -> None:
         """Say in the error, be it a bug, what is done already."""
         remaining = self._remaining if self._is_all_found else None
-        if self._is_open and not self.result.atomic:
+        if self._is_open and not self._guard.atomic:
             # A part of this batch may be done.
             self.result = Result(atomic=False)
         vars(error)["partial"] = dataclasses.replace(
-            self.result, remaining=remaining, freed_pages=None
+            self.result, atomic=self._guard.atomic, remaining=remaining, freed_pages=None
         )
         if isinstance(error, DeadlineError) and self.result.batches:
             error.hint = error.service_hint = (
                 "run it again and it goes on, as systemd does; or raise --timeout"
             )
-
-    def _find(self, connection: Connection) -> Table:
-        """Find the table, locked: whoever may not write learns it before a long search."""
-        with self._engine.transaction(connection, write=True):
-            table = self._engine.table(connection, self._job.table, self._job.time_column)
-            table.lock()
-            table.check_writable()
-            self._ledger = Ledger.find(self._engine, connection)
-            self._pages = self._engine.spare_pages(connection)
-            self._others_act = table.may_cascade()
-            atomic = prune.is_atomic(table)
-        self.result = dataclasses.replace(self.result, atomic=atomic)
-        self._progress.started(self._deadline.remaining)
-        return table
 
     def _conditions(self, table: Table) -> Sequence[StaleCondition]:
         job = self._job
@@ -178,17 +163,9 @@ class BatchRun:
             return table.stale_conditions(job.cutoff, job.now, job.time_zone)
 
     def _begin(self, table: Table) -> Backlog:
-        job = self._job
         backlog = table.backlog(self._conditions(table), self._seconds)
-        if job.max_delete_percent < 100:
-            if self._rows_guarded is None:
-                with self._engine.transaction(table.connection, write=False):
-                    self._rows_guarded = table.count()
-            check_share(
-                self.result.deleted + self._count_stale(table),
-                self._rows_guarded,
-                job.max_delete_percent,
-            )
+        if self._guard.limits(table):
+            self._guard.check_share(self.result.deleted + self._count_stale(table))
         return backlog
 
     def _batch(self, table: Table, backlog: Backlog) -> None:
@@ -197,12 +174,13 @@ class BatchRun:
         with self._engine.transaction(table.connection, write=True):
             locked = time.monotonic()
             table.lock()
-            self._compare(table)
+            self._guard.compare(table)
             result = dataclasses.replace(
                 self.result,
                 deleted=self.result.deleted + self._delete(table, backlog, rows),
                 unreadable=backlog.unreadable,
                 batches=self.result.batches + 1,
+                atomic=self._guard.atomic,
                 freed_pages=freed(self._pages, self._engine.spare_pages(table.connection)),
                 duration_seconds=round(self._deadline.elapsed, 3),
             )
@@ -213,7 +191,7 @@ class BatchRun:
         self.result, self._remaining = result, backlog.remaining
 
     def _delete(self, table: Table, backlog: Backlog, rows: int) -> int:
-        if not self._others_act:
+        if not self._guard.others_act:
             deleted = backlog.delete(table.connection, rows)
             self._stale_deleted += deleted
             return deleted
@@ -221,31 +199,14 @@ class BatchRun:
         deleted = backlog.delete(table.connection, rows)
         self._stale_deleted += deleted
         gone = table.count_deleted(before, deleted)
-        if self._rows_guarded is not None:
-            whole = self.result.deleted + gone
-            check_share(whole, self._rows_guarded, self._job.max_delete_percent)
+        self._guard.check_share(self.result.deleted + gone)
         return gone
 
-    def _look_again(self, table: Table) -> None:
-        """Look table and ledger up in a transaction of its own; see ``_compare``."""
-        with self._engine.transaction(table.connection, write=False):
-            self._compare(table)
-            if self._ledger is not None:
-                Ledger.require(self._engine, table.connection)
-
-    def _compare(self, table: Table) -> None:
-        """Raise ConfigError if the table is not what it was when its rows were found."""
-        now = self._engine.table(table.connection, self._job.table, self._job.time_column)
-        table.compare(now)
-        # A trigger may be new as well, or the storage engine.
-        self._others_act = self._others_act or now.may_cascade()
-        atomic = self.result.atomic and prune.is_atomic(now)
-        self.result = dataclasses.replace(self.result, atomic=atomic)
-
     def _record(self, result: Result) -> None:
-        if self._ledger is None:
+        ledger = self._guard.ledger
+        if ledger is None:
             return
         if self._entry is None:
-            self._entry = self._ledger.write(self._job, result)
+            self._entry = ledger.write(self._job, result)
         else:
-            self._entry = self._ledger.update(self._entry, self._job, result)
+            self._entry = ledger.update(self._entry, self._job, result)

@@ -6,22 +6,11 @@ from dataclasses import dataclass
 
 from geocache_cleanup.engines.connection_info import ConnectionInfo
 from geocache_cleanup.invocation import NOT_GIVEN, REMEDY
-from geocache_cleanup.report.document import CheckDocument, LedgerReport
-from geocache_cleanup.report.preview import RunEstimate, TableReport
-from geocache_cleanup.report.statistics import Counts
+from geocache_cleanup.report.document import Advice, CheckDocument, LedgerReport
+from geocache_cleanup.report.table_advice import MIGRATE, of_estimate, of_table
 from geocache_cleanup.systemd.timers import Timers
 
-_MIGRATE = "run geocache-cleanup migrate; on a server its account must own the table"
 _LATE_DAYS = 2
-_LONG_SECONDS = 5
-
-
-@dataclass(frozen=True)
-class Advice:
-    """Something that is not as it should be, and what to do about it."""
-
-    finding: str
-    remedy: str
 
 
 @dataclass(frozen=True)
@@ -40,10 +29,10 @@ class AdviceContext:
 
 
 LEDGER_NOT_ATOMIC = Advice(
-    "the ledger's engine has no transactions: it may tell of a run that was undone", _MIGRATE
+    "the ledger's engine has no transactions: it may tell of a run that was undone", MIGRATE
 )
 LEDGER_UNLOGGED = Advice(
-    "the ledger is UNLOGGED: the server empties it when it has crashed", _MIGRATE
+    "the ledger is UNLOGGED: the server empties it when it has crashed", MIGRATE
 )
 
 
@@ -53,7 +42,7 @@ def advise(document: CheckDocument, context: AdviceContext) -> Sequence[Advice]:
     if document.connection:
         found += [*_of_connection(document.connection, context), *document.findings]
     if document.table:
-        found += _of_table(document.table, document)
+        found += of_table(document.table, document)
     if document.kept:
         found.append(
             Advice(
@@ -62,7 +51,7 @@ def advise(document: CheckDocument, context: AdviceContext) -> Sequence[Advice]:
             )
         )
     if document.lock:
-        found += _of_estimate(document.lock, context)
+        found += of_estimate(document.lock, context.timeout)
     if document.ledger:
         found += _of_ledger(document.ledger)
     return [*found, *_of_timers(document.timers)]
@@ -116,81 +105,9 @@ def _of_connection(connection: ConnectionInfo, context: AdviceContext) -> Iterat
         )
 
 
-def _of_table(table: TableReport, document: CheckDocument) -> Iterator[Advice]:
-    column = table.time_column
-    if table.index is None:
-        yield Advice(f"no index leads with {column}: each run reads the whole table", _MIGRATE)
-    if not table.atomic:
-        yield Advice(
-            "the table's engine has no transactions: a run that is stopped leaves a part done",
-            "ALTER TABLE ... ENGINE=InnoDB",
-        )
-    if document.statistics:
-        yield from _of_times(document.statistics, column, document)
-    else:
-        yield Advice(
-            "the table is too large to be read in half of --timeout: its times are not shown",
-            "give check a longer --timeout",
-        )
-
-
-def _of_times(counts: Counts, column: str, document: CheckDocument) -> Iterator[Advice]:
-    if counts.rows and counts.unreadable + counts.unset == counts.rows:
-        yield Advice(
-            f"no value of {column} can be read as a time: nothing will ever be deleted",
-            "set --time-column to the column that holds the time; see the examples above",
-        )
-        return
-    if counts.unreadable:
-        yield Advice(
-            f"values of {column} that cannot be read: {counts.unreadable}; such rows stay",
-            "see the examples above; correct what writes them, and delete or correct the rows",
-        )
-    if counts.unset:
-        yield Advice(
-            f"rows without a time set in {column}: {counts.unset}; such rows stay",
-            f"give them one, or delete them, as those WHERE {column} IS NULL, yourself",
-        )
-    yield from _of_share(counts, document)
-
-
-def _of_share(counts: Counts, document: CheckDocument) -> Iterator[Advice]:
-    # An expiry time lies ahead by its nature.
-    if counts.future and document.retention_days is not None:
-        yield Advice(
-            f"rows ahead of this host's clock: {counts.future}; they stay too long",
-            "see timedatectl here and on the hosts that write; set --time-zone if stored times "
-            "are local; use --before=now if they are expiry times",
-        )
-    stale, limit = document.would_delete or 0, document.setting("--max-delete-percent")
-    if stale * 2 > counts.rows and limit and limit.value == "100":
-        yield Advice(
-            f"a run would delete {stale} of {counts.rows} rows, more than half of the table",
-            "if this is not a first run, look at the clock and at the cutoff, and whether the "
-            "database is an old backup; --max-delete-percent=50 would stop such a run",
-        )
-
-
-def _of_estimate(lock: RunEstimate, context: AdviceContext) -> Iterator[Advice]:
-    batches = "set --batch-seconds=1, which deletes in a series of short transactions"
-    is_whole = lock.seconds == lock.run_seconds
-    if is_whole and lock.seconds > context.timeout:
-        yield Advice(
-            f"a run may take {lock.seconds:.0f} seconds, and --timeout stops it after "
-            f"{context.timeout:g}: it would delete nothing, each time",
-            f"raise --timeout, or {batches}, or prune in steps, --retention-days=365 first",
-        )
-    elif lock.seconds > _LONG_SECONDS:
-        yield Advice(
-            f"the write lock may be held for {lock.seconds:.0f} seconds: the application "
-            "cannot write for so long",
-            f"{batches}, or prune in steps, --retention-days=365 first",
-        )
-
-
 def _of_ledger(ledger: LedgerReport) -> Iterator[Advice]:
     if not ledger.exists:
-        yield Advice("no ledger is to be seen: past runs are in the journal only", _MIGRATE)
+        yield Advice("no ledger is to be seen: past runs are in the journal only", MIGRATE)
         return
     last = ledger.last_run
     start = "systemctl start geocache-cleanup.service, then journalctl -u geocache-cleanup -x"

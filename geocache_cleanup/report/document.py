@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from geocache_cleanup.engines.connection_info import ConnectionInfo
-    from geocache_cleanup.report.advice import Advice
     from geocache_cleanup.report.preview import RunEstimate, TableReport
     from geocache_cleanup.report.statistics import Counts
     from geocache_cleanup.systemd.timers import Timers
@@ -46,6 +45,14 @@ class LedgerReport:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """Something that is not as it should be, and what to do about it."""
+
+    finding: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Problem:
     """What would stop a run, what to do about it, and how the run would end."""
 
@@ -78,8 +85,8 @@ class CheckDocument:
     lock: "RunEstimate | None" = None
     writable: bool | None = None
     problem: Problem | None = None
-    findings: Sequence["Advice"] = ()
-    advice: Sequence["Advice"] = field(default_factory=list)
+    findings: Sequence[Advice] = ()
+    advice: Sequence[Advice] = field(default_factory=list)
 
     def setting(self, option: str) -> ShownSetting | None:
         """Return the setting of an option, None where the command has it not."""
