@@ -19,6 +19,8 @@ from helpers.system.roots import DEVELOPMENT, RELEASES, overlay, release_root
 
 # Of Debian: that of the tests may be another one.
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
+# What builds the wheel there, and pipx with the pip that it wants.
+_BESIDE = ("hatchling", "pipx", "pip")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -96,7 +98,7 @@ def installed_by_pip(
     made = tmp_path_factory.mktemp("made")
     wheel = distributions.build(made, "wheel")
     checkout = distributions.unpack(distributions.build(made, "sdist"), made / "unpacked")
-    distributions.download(made / "wheels", PYTHONS[request.param], "hatchling", wheel)
+    distributions.download(made / "wheels", PYTHONS[request.param], *_BESIDE, wheel)
     (made / "wheels" / wheel.name).unlink()
     with booted(request.param, tmp_path_factory.mktemp(request.param)) as machine:
         shutil.move(made / "wheels", machine.root / "srv/wheels")
@@ -104,6 +106,7 @@ def installed_by_pip(
         machine.write("/etc/pip.conf", "[global]\nno-index = yes\nfind-links = /srv/wheels\n")
         machine.program = "/opt/geocache-cleanup/bin/geocache-cleanup"
         machine.run(f"cd {CHECKOUT}\n{block('python3 -m venv')}", timeout=900)
+        machine.run(block("install.sh"))
         yield machine
 
 
