@@ -26,12 +26,13 @@ class StaleCondition:
     """Two exact predicates for one part of the table: its stale rows, and its unreadable ones.
 
     None means that there can be none. ``bounds`` hold both in the order of an index, if one is
-    to be used.
+    to be used, and ``judged`` leaves out of these what is soon seen to be fresh.
     """
 
     stale: Condition | None
     unreadable: Condition | None = None
     bounds: "Range | None" = None
+    judged: Condition | None = None
 
 
 @dataclass(frozen=True, eq=False)

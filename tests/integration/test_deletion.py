@@ -29,8 +29,8 @@ def test_a_table_is_read_through_where_most_of_it_changes(
     ) as table:
         assert isinstance(table, SQLiteTable)
         for part in table.stale_conditions(job.cutoff, job.now, job.time_zone):
-            if part.stale is not None and (found := deletion.examine(table, part))[1]:
-                assert found == (stale, stale)
+            if part.stale is not None and (found := deletion.examine(table, part))[0]:
+                assert found == (stale, 0, True)
                 statements.append(str(deletion.delete_part(table, part, stale, is_all=True)))
     (statement,) = statements
     assert ("geocache_cleanup_stale" not in statement) is in_its_order

@@ -252,6 +252,16 @@ def test_no_fresh_row_lost_and_no_stale_row_kept(
         check_table(path, cutoff, zone, batch_seconds)
 
 
+def test_text_as_long_as_the_formats_most_in_use(tmp_path: Path) -> None:
+    """Which is not read where its signs say that it is fresh: in another zone it may be stale."""
+    days, times = ("2026-06-02", "2026-06-03", "2026-06-04"), ("00:00", "11:59", "12:00", "23:59")
+    forms = ["T{}:00Z", " {}:00Z", "t{}:00Z", "T{}:00z", " {}:00", "T{}:00", " {}+14", "T{}-14"]
+    forms += ["T{}+14 A", "T{}Z", "T{}:00 ", "T{}:0xZ", " {}:0x", "T{}x00Z", " {}:00+14", "T{} UTC"]
+    values = [day + form.format(time) for day in days for time in times for form in forms]
+    tables.make_table(tmp_path / "t.db", [(value, value) for value in values])
+    check_table(tmp_path / "t.db", dt.datetime(2026, 6, 3, 12, tzinfo=UTC), "UTC", 0)
+
+
 def check_table(path: Path, cutoff: dt.datetime, zone: str, batch_seconds: float) -> None:
     """Prune a table and compare what is left with the oracle."""
     tzinfo = UTC if zone == "UTC" else zoneinfo.ZoneInfo(zone)

@@ -59,11 +59,10 @@ class SQLiteTable(Table):
         if self.rowid is None or part.bounds is None or part.stale is None:
             return super().prune(part, dry_run=dry_run)
         # One reading of the index tells whether the rows have to be judged one by one again.
-        rows, stale = deletion.examine(self, part)
-        is_all = rows == stale
+        stale, unreadable, is_all = deletion.examine(self, part)
         if stale and not dry_run:
             stale = self._delete_part(part, stale, is_all=is_all)
-        return stale, 0 if is_all else self.count_unreadable([part])
+        return stale, unreadable
 
     def _delete_part(self, part: StaleCondition, stale: int, *, is_all: bool) -> int:
         statement = deletion.delete_part(self, part, stale, is_all=is_all)
