@@ -162,9 +162,6 @@ class Engine(abc.ABC):
         """Return what of the server's settings may undo what was told, each with a remedy."""
         return ()
 
-    def check_deferred_constraints(self, connection: Connection) -> None:
-        """Raise CleanupError for what would be refused at the commit, where that can be told."""
-
     def after_batch(self, connection: Connection) -> None:
         """Do what is due after a batch, while the write lock is free."""
 

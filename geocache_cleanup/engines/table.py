@@ -1,8 +1,10 @@
 """A table to prune: what each engine tells of it and does with it, on one connection."""
 
 import abc
+import contextlib
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +107,10 @@ class Table(abc.ABC):
     @abc.abstractmethod
     def may_cascade(self) -> bool:
         """Tell whether triggers or foreign keys may have a say, and a deletion can be undone."""
+
+    def constraints_in_time(self) -> AbstractContextManager[None]:
+        """Raise CleanupError at the end for what would only be refused at the commit."""
+        return contextlib.nullcontext()
 
     @abc.abstractmethod
     def create_index(self, index: sa.Index) -> bool:

@@ -98,10 +98,8 @@ def try_delete(engine: Engine, job: Job) -> Result:
 
     Return what a run would have done. Raise CleanupError if they would stop it.
     """
-    with trial(engine, job) as table:
-        result = _delete_guarded(table, dataclasses.replace(job, dry_run=False))
-        engine.check_deferred_constraints(table.connection)
-    return result
+    with trial(engine, job) as table, table.constraints_in_time():
+        return _delete_guarded(table, dataclasses.replace(job, dry_run=False))
 
 
 def foresee(engine: Engine, job: Job, counted: Result) -> Result:

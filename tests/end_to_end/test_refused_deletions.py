@@ -9,6 +9,7 @@ from helpers import commands, tables
 from helpers.commands import url
 
 OLD, NEW = "2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
+LATE = "DEFERRABLE INITIALLY DEFERRED"
 _NOTHING = ", ".join(f"1 AS {column.name}" for column in LEDGER.c)
 
 
@@ -17,6 +18,12 @@ _NOTHING = ", ".join(f"1 AS {column.name}" for column in LEDGER.c)
     [
         "CREATE TRIGGER no BEFORE DELETE ON geo_cache BEGIN SELECT RAISE(ABORT, 'no'); END",
         "CREATE TABLE notes (ip REFERENCES geo_cache (ip)); INSERT INTO notes VALUES ('old')",
+        f"CREATE TABLE late (ip REFERENCES geo_cache (ip) {LATE}); INSERT INTO late VALUES ('old')",
+        (
+            "CREATE TABLE tags (ip PRIMARY KEY REFERENCES geo_cache (ip) ON DELETE CASCADE);"
+            f"CREATE TABLE notes (ip REFERENCES tags (ip) {LATE});"
+            "INSERT INTO tags VALUES ('old'); INSERT INTO notes VALUES ('old'), ('nowhere')"
+        ),
         "CREATE TABLE geocache_cleanup_runs (something)",
         f"CREATE VIEW geocache_cleanup_runs AS SELECT {_NOTHING} WHERE 0",
     ],
@@ -26,9 +33,22 @@ def test_check_sees_what_would_stop_a_run(two_rows: Path, obstacle: str) -> None
     with tables.connected(two_rows) as connection:
         connection.executescript(obstacle)
     before = two_rows.read_bytes()
-    statuses = [commands.execute(name, url(two_rows)).returncode for name in ("check", "run")]
-    assert statuses in ([65, 65], [78, 78])
+    ways = (["check"], ["run"], ["run", "--batch-seconds=1"])
+    statuses = [commands.execute(*way, url(two_rows)).returncode for way in ways]
+    assert statuses in ([65] * 3, [78] * 3)
     assert two_rows.read_bytes() == before
+
+
+def test_what_was_broken_before_stops_nothing(two_rows: Path) -> None:
+    """A reference to no row is the application's; only one more is refused."""
+    with tables.connected(two_rows) as connection:
+        connection.executescript(
+            f"CREATE TABLE notes (ip REFERENCES geo_cache (ip) {LATE});"
+            "INSERT INTO notes VALUES ('nowhere'), ('new')"
+        )
+    for way in (["check"], ["run", "--dry-run"], ["run"]):
+        assert commands.execute(*way, url(two_rows)).returncode == 0
+    assert tables.fetch(two_rows, "SELECT ip FROM geo_cache") == ["new"]
 
 
 def test_guard_counts_what_cascades_take(tmp_path: Path) -> None:

@@ -63,9 +63,6 @@ class PostgreSQLEngine(ServerEngine):
                 f"set {name} = on in postgresql.conf",
             )
 
-    def check_deferred_constraints(self, connection: Connection) -> None:
-        connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
-
     def product(self, version: str) -> str:  # noqa: ARG002 - as above
         return "PostgreSQL"
 

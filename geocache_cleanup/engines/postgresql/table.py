@@ -93,6 +93,11 @@ class PostgreSQLTable(ServerTable):
     def may_cascade(self) -> bool:
         return bool(self.connection.execute(catalog.GUARDS, {"table": self.quoted}).scalar_one())
 
+    @contextlib.contextmanager
+    def constraints_in_time(self) -> Iterator[None]:
+        yield
+        self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
     def tally(self) -> int:
         """Let the server tell, unless its track_counts is off: it counts no other's rows."""
         deleted = self.connection.execute(catalog.DELETED, {"table": self.quoted}).scalar_one()

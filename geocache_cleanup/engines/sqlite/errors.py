@@ -127,6 +127,11 @@ def damaged(path: str, how: str) -> CleanupError:
     return _DAMAGED.explain(how, path=path)
 
 
+def refused(how: str) -> CleanupError:
+    """Return the error for a constraint that SQLite would not keep before the commit."""
+    return _CONSTRAINT.explain(how)
+
+
 def unwritable(path: str) -> CleanupError:
     """Return the error for a directory in which no journal can be made."""
     diagnosis = _READ_ONLY if _on_read_only_storage(path) else _NO_PERMISSION

@@ -1,7 +1,9 @@
 """A SQLite table: its rows by rowid, its stored times, what else reacts to a deletion."""
 
+import contextlib
 import datetime as dt
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +25,15 @@ _GUARDS = sa.text(
     "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table COLLATE NOCASE"
     " UNION ALL SELECT 1 FROM sqlite_master AS child, pragma_foreign_key_list(child.name) AS key"
     " WHERE child.type = 'table' AND key.\"table\" = :table COLLATE NOCASE LIMIT 1"
+)
+
+# What refers to no row, in the table and in all that a cascade from it can reach.
+_DANGLING = sa.text(
+    "WITH RECURSIVE reached (name) AS (SELECT :table UNION SELECT child.name FROM reached,"
+    " sqlite_master AS child, pragma_foreign_key_list(child.name) AS key"
+    " WHERE child.type = 'table' AND key.\"table\" = reached.name COLLATE NOCASE)"
+    " SELECT name, broken.rowid, broken.fkid FROM reached,"
+    " pragma_foreign_key_check(reached.name) AS broken"
 )
 
 
@@ -101,6 +112,16 @@ class SQLiteTable(Table):
 
     def may_cascade(self) -> bool:
         return self.connection.execute(_GUARDS, {"table": self.name}).first() is not None
+
+    @contextlib.contextmanager
+    def constraints_in_time(self) -> Iterator[None]:
+        before = self._dangling()
+        yield
+        if self._dangling() - before:
+            raise errors.refused("FOREIGN KEY constraint failed, at the commit")
+
+    def _dangling(self) -> Counter[tuple[object, ...]]:
+        return Counter(map(tuple, self.connection.execute(_DANGLING, {"table": self.name})))
 
     def check_writable(self) -> None:
         super().check_writable()
