@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import closing
@@ -42,11 +43,16 @@ def queries() -> Iterator[tuple[str, str]]:
             yield panel["title"], query
 
 
-def answers(address: str) -> dict[str, list[float]]:
-    """Return the values that a Prometheus has for the queries of each panel."""
+def answers(address: str, day: float) -> dict[str, list[float]]:
+    """Return the values that a Prometheus has for the queries of each panel.
+
+    What is asked for whole days is that of the one which begins at ``day``.
+    """
     found: dict[str, list[float]] = {}
     for title, query in queries():
-        text = get(f"http://{address}/api/v1/query?" + urllib.parse.urlencode({"query": query}))
+        at = {"time": day} if "offset -1d" in query else {}
+        asked = urllib.parse.urlencode({"query": query, **at})
+        text = get(f"http://{address}/api/v1/query?{asked}")
         result = json.loads(text)["data"]["result"]
         found.setdefault(title, []).extend(float(series["value"][1]) for series in result)
     return found
@@ -58,17 +64,18 @@ def test_each_query_finds_what_the_runs_did(programs: Path, tmp_path: Path) -> N
         connection.executescript(TABLE)
     metrics = tmp_path / "metrics"
     metrics.mkdir()
+    day = time.time() - 3_600
     run = ("run", url(tmp_path / "geo.db"), f"--metrics-file={metrics}/geocache-cleanup.prom")
     assert execute(*run).returncode == 0
     with (
         exporting(programs, metrics) as exporter,
         collecting(programs, exporter, tmp_path / "data") as address,
     ):
-        wait_until("the first", lambda: answers(address)["Last run"] == [1.0])
-        first = answers(address)
+        wait_until("the first", lambda: answers(address, day)["Last run"] == [1.0])
+        first = answers(address, day)
         assert execute(*run, "--time-column=nosuch").returncode == 78
-        wait_until("the second", lambda: answers(address)["Last run"] == [0.0])
-        second = answers(address)
+        wait_until("the second", lambda: answers(address, day)["Last run"] == [0.0])
+        second = answers(address, day)
     assert first["Exit status"] == [0]
     assert first["Rows deleted each night"] == [2]
     assert first["Runs"] == [1]
@@ -79,6 +86,8 @@ def test_each_query_finds_what_the_runs_did(programs: Path, tmp_path: Path) -> N
     assert retention == 90 <= age < 91  # how stale the kept row is, no run finds out
     assert second["Exit status"] == [78]
     assert second["Last success"][0] >= first["Last success"][0]
+    assert (second.pop("Rows that stay"), second["Rows deleted each night"]) == ([], [0])
+    assert second["Runs"] == [0]
     assert all(second.values())
 
 

@@ -40,7 +40,7 @@ def test_the_alert_rules(programs: Path, tmp_path: Path) -> None:
     assert "SUCCESS" in call(promtool, "test", "rules", str(tmp_path / scenario.name))
     # Every alert is part of it.
     names = [line.split()[-1] for line in RULES.read_text().splitlines() if "alert:" in line]
-    assert len(names) == 5
+    assert len(names) == 6
     assert all(f"alertname: {name}\n" in scenario.read_text() for name in names)
 
 
