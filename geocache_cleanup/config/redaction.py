@@ -9,6 +9,11 @@ _PLAIN_KEYS = {"host", "hostaddr", "port", "unix_socket"}
 _PLAIN = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full", "true", "false"}
 # A number, or so short that half of a sentence would go with it.
 _TOO_COMMON = re.compile(r"[\d.]*|.{1,3}", re.DOTALL)
+# What a part of a URL holds that was meant to be another, encoded or not: a whole URL, a
+# conninfo, what stands before the host.
+_OF_USER = re.compile(r"[:/=?]")
+_OF_HOST = re.compile(r"[@=\s]")
+_OF_DATABASE = re.compile(r":[^@]*@|@[^/]*/|://|\w\s*=")
 _PASSWORD_KEY = re.compile("pass|pwd|secret|token|key", re.IGNORECASE)
 
 
@@ -27,6 +32,16 @@ def secrets_of(text: str) -> set[str]:
 def is_password(key: str) -> bool:
     """Tell whether an option of a URL is for a secret."""
     return _PASSWORD_KEY.search(key) is not None
+
+
+def is_misread(username: str | None, host: str | None, database: str | None) -> bool:
+    """Tell whether a part of a URL that is shown holds one of a password.
+
+    An @ or a slash in the password has that effect, or one slash too many before the user, or a
+    conninfo.
+    """
+    shown = ((_OF_USER, username), (_OF_HOST, host), (_OF_DATABASE, database))
+    return any(wrong.search(decoded(part or "")) for wrong, part in shown)
 
 
 def decoded(text: str) -> str:

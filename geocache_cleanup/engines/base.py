@@ -6,7 +6,6 @@ A new engine is a folder beside this file, with an ``Engine`` and a ``Table``, a
 
 import abc
 import contextlib
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
@@ -16,17 +15,11 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.schema import CreateIndex
 from sqlalchemy.types import TypeEngine
 
-from geocache_cleanup.config.redaction import decoded
+from geocache_cleanup.config.redaction import is_misread
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.connection_info import ConnectionInfo
 from geocache_cleanup.engines.table import Table
 from geocache_cleanup.errors import CleanupError
-
-# What a part of a URL holds that was meant to be another, encoded or not: a whole URL, a
-# conninfo, what stands before the host.
-_OF_USER = re.compile(r"[:/=?]")
-_OF_HOST = re.compile(r"[@=\s]")
-_OF_DATABASE = re.compile(r":[^@]*@|@[^/]*/|://|\w\s*=")
 
 
 class Engine(abc.ABC):
@@ -63,11 +56,9 @@ class Engine(abc.ABC):
     def read_url(cls, url: URL, text: str) -> URL:  # noqa: ARG003 - one signature for all engines
         """Return the URL that text was parsed into.
 
-        Raise ValueError if what is shown of it holds a part of a password: an @ or a slash in
-        the password has that effect, or one slash too many before the user, or a conninfo.
+        Raise ValueError if what is shown of it holds a part of a password.
         """
-        shown = ((_OF_USER, url.username), (_OF_HOST, url.host), (_OF_DATABASE, url.database))
-        if any(wrong.search(decoded(part or "")) for wrong, part in shown):
+        if is_misread(url.username, url.host, url.database):
             raise ValueError
         return url
 

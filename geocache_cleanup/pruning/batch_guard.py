@@ -1,4 +1,4 @@
-"""What has to hold in every batch: that the table is what it was, and how much of it may go."""
+"""What holds in every batch: that the table is what it was, how much may go, what is on record."""
 
 from sqlalchemy.engine import Connection
 
@@ -7,6 +7,7 @@ from geocache_cleanup.engines.table import Table
 from geocache_cleanup.pruning import prune
 from geocache_cleanup.pruning.job import Job
 from geocache_cleanup.pruning.ledger import Ledger
+from geocache_cleanup.result import Result
 
 
 class BatchGuard:
@@ -18,7 +19,8 @@ class BatchGuard:
         self._job = job
         # Rows of the table at the start, where a share of them is all that may go.
         self._rows: int | None = None
-        self.ledger: Ledger | None = None
+        self._ledger: Ledger | None = None
+        self._entry: int | None = None
         # Whether triggers or foreign keys may keep stale rows, or take others.
         self.others_act = False
         self.atomic = True
@@ -28,7 +30,7 @@ class BatchGuard:
         table = self._look_up(connection)
         table.lock()
         table.check_writable()
-        self.ledger = Ledger.find(self._engine, connection)
+        self._ledger = Ledger.find(self._engine, connection)
         self._learn(table)
         return table
 
@@ -43,7 +45,7 @@ class BatchGuard:
         """Look table and ledger up in a transaction of its own; see ``compare``."""
         with self._engine.transaction(table.connection, write=False):
             self.compare(table)
-            if self.ledger is not None:
+            if self._ledger is not None:
                 Ledger.require(self._engine, table.connection)
 
     def limits(self, table: Table) -> bool:
@@ -57,6 +59,15 @@ class BatchGuard:
         """Raise DataError if ``deleted`` rows are more than the share that may go."""
         if self._rows is not None:
             prune.check_share(deleted, self._rows, self._job.max_delete_percent)
+
+    def record(self, result: Result) -> None:
+        """Write the run's record, or what has come to it since."""
+        if self._ledger is None:
+            return
+        if self._entry is None:
+            self._entry = self._ledger.write(self._job, result)
+        else:
+            self._entry = self._ledger.update(self._entry, self._job, result)
 
     def _look_up(self, connection: Connection) -> Table:
         return self._engine.table(connection, self._job.table, self._job.time_column)

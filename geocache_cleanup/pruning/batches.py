@@ -66,7 +66,6 @@ class BatchRun:
         self._seconds = max(job.batch_seconds, LEAST_SEARCH_SECONDS)
         self._guard = BatchGuard(engine, job)
         self._stale_deleted = 0
-        self._entry: int | None = None
         self._is_open = False
         self._pages: int | None = None
         self._remaining = 0
@@ -110,9 +109,10 @@ class BatchRun:
 
     def _pass(self, table: Table) -> tuple[int, int]:
         """Delete what is found; return how many rows that were, and how many of them went."""
-        backlog, found = self._begin(table), 0
-        before = self._stale_deleted
-        seconds = _FIRST_SEARCH_SECONDS
+        backlog = table.backlog(self._conditions(table), self._seconds)
+        if self._guard.limits(table):
+            self._guard.check_share(self.result.deleted + self._count_stale(table))
+        before, found, seconds = self._stale_deleted, 0, _FIRST_SEARCH_SECONDS
         while not backlog.is_complete:
             self._deadline.check()
             gone = self._stale_deleted
@@ -162,12 +162,6 @@ class BatchRun:
         with self._engine.transaction(table.connection, write=False):
             return table.stale_conditions(job.cutoff, job.now, job.time_zone)
 
-    def _begin(self, table: Table) -> Backlog:
-        backlog = table.backlog(self._conditions(table), self._seconds)
-        if self._guard.limits(table):
-            self._guard.check_share(self.result.deleted + self._count_stale(table))
-        return backlog
-
     def _batch(self, table: Table, backlog: Backlog) -> None:
         rows = self._sizer.rows(self._deadline.remaining)
         self._is_open = True
@@ -184,7 +178,7 @@ class BatchRun:
                 freed_pages=freed(self._pages, self._engine.spare_pages(table.connection)),
                 duration_seconds=round(self._deadline.elapsed, 3),
             )
-            self._record(result)
+            self._guard.record(result)
             self._deadline.check()
         self._is_open = False
         self._sizer.learn(rows, time.monotonic() - locked)
@@ -201,12 +195,3 @@ class BatchRun:
         gone = table.count_deleted(before, deleted)
         self._guard.check_share(self.result.deleted + gone)
         return gone
-
-    def _record(self, result: Result) -> None:
-        ledger = self._guard.ledger
-        if ledger is None:
-            return
-        if self._entry is None:
-            self._entry = ledger.write(self._job, result)
-        else:
-            self._entry = ledger.update(self._entry, self._job, result)

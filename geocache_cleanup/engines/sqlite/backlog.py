@@ -1,7 +1,6 @@
 """The stale rows of a SQLite table, found without keeping writers out for long."""
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -38,7 +37,7 @@ def find_stale(
         low, high = table.connection.execute(ends.select_from(table.clause)).one()
     span = (low or 0, high or 0)
     found = slices(table, conditions, seconds)
-    return KeyedBacklog(span, found, lambda rows: _delete_keys(table, condition, rows))
+    return KeyedBacklog(span, found, lambda rows: deletion.delete_keys(table, condition, rows))
 
 
 @contextlib.contextmanager
@@ -92,12 +91,6 @@ class _UnnumberedBacklog(Backlog):
             self._kept += rows - deleted
             self._count()
         return deleted
-
-
-def _delete_keys(table: "SQLiteTable", condition: Condition, rowids: Sequence[int]) -> Delete:
-    assert table.rowid is not None
-    listed = sa.text("SELECT value FROM json_each(:rowids)").bindparams(rowids=json.dumps(rowids))
-    return deletion.set_aside(table, sa.and_(table.rowid.in_(listed), condition))
 
 
 def _delete_some(table: "SQLiteTable", condition: Condition, rows: int, after: int) -> Delete:

@@ -4,6 +4,7 @@ A statement that calls functions may fail in the middle, and so SQLite would fir
 it changes to a temporary file: as large as the database, where most of it is stale.
 """
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,13 @@ def delete_part(table: "SQLiteTable", part: StaleCondition, stale: int, *, is_al
     if is_all and stale >= pragma(table.connection, "page_count"):
         return sa.delete(_without_index(table)).where(inside)
     return set_aside(table, inside if is_all else part.stale, stale).where(inside)
+
+
+def delete_keys(table: "SQLiteTable", condition: Condition, rowids: Sequence[int]) -> Delete:
+    """Return the statement for rows by their numbers, as far as they meet a condition."""
+    assert table.rowid is not None
+    listed = sa.text("SELECT value FROM json_each(:rowids)").bindparams(rowids=json.dumps(rowids))
+    return set_aside(table, sa.and_(table.rowid.in_(listed), condition))
 
 
 def _without_index(table: "SQLiteTable") -> TableClause:

@@ -1,6 +1,8 @@
 """sqlite3 behind SQLAlchemy: its connection, its text, and names as SQLite reads them."""
 
+import os
 import sqlite3
+import urllib.parse
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,6 +10,20 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import ColumnElement
 
 Column = ColumnElement[object]
+
+
+def connect(path: str, *, create: bool) -> sqlite3.Connection:
+    """Open a file, which is made only with ``create``; what waits for its locks is the caller."""
+    # Quoting makes any path a valid part of a URI.
+    uri = f"file:{urllib.parse.quote(os.fsencode(os.path.abspath(path)))}"
+    is_new = not os.path.exists(path)
+    mode = "rwc" if create else "rw"
+    raw = sqlite3.connect(f"{uri}?mode={mode}", uri=True, timeout=0, isolation_level=None)
+    if is_new and os.geteuid() == 0:
+        # What root makes in the directory of a service belongs to that service.
+        owner = os.stat(os.path.dirname(os.path.abspath(path)))
+        os.chown(path, owner.st_uid, owner.st_gid)
+    return raw
 
 
 def driver_connection(connection: Connection) -> sqlite3.Connection:

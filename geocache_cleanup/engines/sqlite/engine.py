@@ -5,7 +5,6 @@ import os
 import sqlite3
 import sys
 import time
-import urllib.parse
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -18,7 +17,7 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import Engine
 from geocache_cleanup.engines.connection_info import ConnectionInfo, user_name
 from geocache_cleanup.engines.sqlite import errors
-from geocache_cleanup.engines.sqlite.driver import driver_connection, pragma
+from geocache_cleanup.engines.sqlite.driver import connect, driver_connection, pragma
 from geocache_cleanup.engines.sqlite.inspection import inspect_table
 from geocache_cleanup.engines.sqlite.path import check_file, file_path, files_of, may_hold_password
 from geocache_cleanup.engines.sqlite.table import SQLiteTable
@@ -148,15 +147,7 @@ class SQLiteEngine(Engine):
         return errors.primary_code(error) == sqlite3.SQLITE_IOERR
 
     def _open(self) -> sqlite3.Connection:
-        # Quoting makes any path a valid part of a URI.
-        mode = "rwc" if self._create else "rw"
-        uri = f"file:{urllib.parse.quote(os.fsencode(os.path.abspath(self.path)))}?mode={mode}"
-        is_new = not os.path.exists(self.path)
-        connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
-        if is_new and os.geteuid() == 0:
-            # What root makes in the directory of a service belongs to that service.
-            owner = os.stat(errors.directory(self.path))
-            os.chown(self.path, owner.st_uid, owner.st_gid)
+        connection = connect(self.path, create=self._create)
         self.deadline.finishing = False
         connection.set_progress_handler(self._check_deadline, _INSTRUCTIONS_PER_LOOK)
         # Setting the size of the cache reads the schema, and so may have to wait for others.

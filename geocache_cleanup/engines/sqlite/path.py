@@ -12,8 +12,6 @@ from geocache_cleanup.errors import ConfigError, NoInputError, PermissionRefused
 
 # Those that change how a driver behaves, not what is opened: applications' URLs have them.
 _URL_OPTIONS = {"uri", "timeout", "check_same_thread"}
-
-
 # Another URL, what stands before a host, or options that were encoded.
 _PASSWORD = re.compile(r"://|:[^@]*@|[?&;]\w*(?:pass|pwd|secret|token|key)\w*=")
 
