@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from geocache_cleanup.invocation import Invocation
 
 _OVERDUE = "overdue"
+_UNDER_WAY = ("running", "retrying")
 # So that the first line fits into 80 columns.
 _SHORT = 40
 # What a monitoring plugin says of its exit statuses.
@@ -78,8 +80,12 @@ def _sentence(found: Sequence[ServiceReport]) -> str:
     one = f"{worst_of_all[0].unit.removesuffix('.service')}: {worst_of_all[0].result}"
     if len(worst_of_all) == 1 and len(one) <= _SHORT:
         return one
-    of_all = f" of {len(found)}" if worst else ""
-    return f"{len(worst_of_all)}{of_all} services {('ok', 'never ran', 'failed or overdue')[worst]}"
+    if worst:
+        what = ("never ran", "failed or overdue")[worst - 1]
+        return f"{len(worst_of_all)} of {len(found)} services {what}"
+    busy = Counter(report.result for report in found if report.result in _UNDER_WAY)
+    others = "".join(f", {number} {result}" for result, number in busy.items())
+    return f"{len(found) - busy.total()} services ok{others}"
 
 
 def _performance(found: Sequence[ServiceReport], now: dt.datetime) -> str:

@@ -30,7 +30,7 @@ def _minute(text: str | None) -> str:
 
 def _reasons(services: Sequence[ServiceReport]) -> Iterator[str]:
     for report in services:
-        if report.exit_status is None and not report.result.startswith(("failed", "unknown")):
+        if not (report.reason or report.result.startswith(("failed", "unknown", "retrying"))):
             continue
         status = f", status {report.exit_status}" if report.exit_status is not None else ""
         said = f": {report.reason}" if report.reason else ""
@@ -41,6 +41,8 @@ def _reasons(services: Sequence[ServiceReport]) -> Iterator[str]:
 def _remedy(report: ServiceReport) -> str:
     if report.result == "unknown":
         return "the journal, as root or as a member of the group systemd-journal"
-    if "start-limit" in report.result:
-        return f"systemctl reset-failed {report.unit}, then systemctl start {report.unit}"
-    return f"journalctl -x -u {report.unit} -p warning; then systemctl start {report.unit}"
+    see = f"journalctl -x -u {report.unit} -p warning"
+    if report.result == "retrying":
+        return f"{see}; systemd tries again within minutes"
+    # After several failures systemd refuses to start it before.
+    return f"{see}; then systemctl reset-failed {report.unit}; systemctl start {report.unit}"

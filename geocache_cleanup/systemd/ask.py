@@ -4,6 +4,9 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 
+# systemd.exec(5): exit statuses from here on say that a process could not be set up.
+FIRST_OF_SYSTEMD = 200
+
 
 class NoAnswerError(Exception):
     """There is no systemd to ask, or it does not say; the text is the reason."""

@@ -14,12 +14,10 @@ from types import FrameType
 
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.systemd import settings_file, unit_file
-from geocache_cleanup.systemd.ask import NoAnswerError, ask
+from geocache_cleanup.systemd.ask import FIRST_OF_SYSTEMD, NoAnswerError, ask
 from geocache_cleanup.systemd.service import NAME, Service
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# systemd.exec(5): from here on the process could not be set up.
-_FIRST_OF_SYSTEMD = 200
 _SECONDS = 10.0
 _SEE_UNITS = "see systemctl list-unit-files"
 
@@ -61,7 +59,7 @@ class Delegation:
         instance = shlex.split(self._service.option)
         command = [*self._program, self._command, *given, *arguments, *instance]
         status = self._wait([*self._systemd_run(), "--", *command])
-        if status == 1 or status >= _FIRST_OF_SYSTEMD:
+        if status == 1 or status >= FIRST_OF_SYSTEMD:
             raise ConfigError(
                 f"systemd cannot set up {self._service.unit}: {self._reason(status)}",
                 f"see systemctl cat {self._service.unit}: its User=, its paths, its drop-ins",

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from geocache_cleanup.events import Event
 from geocache_cleanup.systemd import service, timers
-from geocache_cleanup.systemd.ask import NoAnswerError, ask, show
+from geocache_cleanup.systemd.ask import FIRST_OF_SYSTEMD, NoAnswerError, ask, show
 from geocache_cleanup.systemd.service import Service
 from geocache_cleanup.systemd.timers import Timer
 
 _START, _END = "ExecMainStartTimestamp", "ExecMainExitTimestamp"
-_PROPERTIES = (_START, _END, "ActiveState", "SubState", "Result", "ExecMainStatus")
+_PROPERTIES = (_START, _END, "ActiveState", "SubState", "Result", "ExecMainCode", "ExecMainStatus")
+# The CLD_EXITED of waitid(2): the process has ended by itself.
+_EXITED = "1"
 _FAILED = "failed"
 _RESULTS = {
     Event.RAN.value: "ok",
@@ -79,17 +81,17 @@ def _report(found: Service, timer: Timer | None) -> ServiceReport:
     has_run = bool(ended or (timer and timer.last))
     result = _result(state, last) or ("unknown" if has_run else "never ran")
     has_failed = result.startswith((_FAILED, "retrying"))
-    status = int(state.get("ExecMainStatus") or 0) or _number(last, "exit_status")
+    status, reason = _how_it_ended(state, None if is_untold else last)
     return ServiceReport(
         unit=found.unit,
         timer=found.timer,
         is_used=has_failed or last is not None or (timer is not None and timer.active == "active"),
         result=result,
         exit_status=status if has_failed else None,
-        reason=_text(last, "reason") if has_failed else None,
+        reason=reason if has_failed else None,
         last_run=ended if is_untold and ended else told,
         last_success=_text(done, "timestamp"),
-        deleted=_number(done, "deleted"),
+        deleted=None if is_untold else _number(last, "deleted"),
         next=timer.next if timer else None,
     )
 
@@ -115,6 +117,18 @@ def _result(state: Mapping[str, str], last: Mapping[str, object] | None) -> str 
     if state.get("ActiveState") == "activating":
         return "retrying" if state.get("SubState") == "auto-restart" else "running"
     return _RESULTS[str(last["event"])] if last else None
+
+
+def _how_it_ended(
+    state: Mapping[str, str], last: Mapping[str, object] | None
+) -> tuple[int | None, str | None]:
+    """Return the exit status of a run that failed, if it has one, and why, in words."""
+    status = int(state.get("ExecMainStatus") or 0)
+    if status and state.get("ExecMainCode") != _EXITED:
+        return None, f"ended by signal {status}"
+    if status >= FIRST_OF_SYSTEMD:
+        return status, "systemd could not set it up"
+    return status or _number(last, "exit_status"), _text(last, "reason")
 
 
 def _text(event: Mapping[str, object] | None, key: str) -> str | None:

@@ -63,6 +63,7 @@ def test_a_failure_and_the_success_after_it(machine: Machine) -> None:
     assert (service["result"], service["exit_status"]) == ("failed", 66)
     assert "there is no database" in service["reason"]
     assert document["summary"] == "CRITICAL - geocache-cleanup: failed"
+    assert service["deleted"] == 0
     machine.configure()
     machine.fill(stale=1, fresh=1)
     machine.run(START)
@@ -75,6 +76,25 @@ def test_what_ends_without_an_event(machine: Machine) -> None:
     machine.run(f"{START} || true")
     (service,) = status(machine, 2)["services"]
     assert (service["result"], service["exit_status"]) == ("failed", 226)
+    assert service["reason"] == "systemd could not set it up"
+
+
+def test_what_ends_without_an_event_after_others(machine: Machine) -> None:
+    """Neither the reason nor the rows of the run before it are told for its own."""
+    machine.fill(stale=3, fresh=1)
+    machine.run(START)
+    machine.configure(database_url="sqlite:////nowhere.db")
+    machine.run(f"{START} || true; sleep 1.1")
+    machine.configure()
+    machine.drop_in("[Service]\nRestart=no\n")
+    with machine.locked():
+        machine.begin()
+        machine.run(f"systemctl kill --signal=KILL {SERVICE}")
+        machine.until(lambda: machine.show(SERVICE, "ActiveState") == "failed")
+    (service,) = status(machine, 2)["services"]
+    assert (service["result"], service["exit_status"]) == ("failed (signal)", None)
+    assert (service["reason"], service["deleted"]) == ("ended by signal 9", None)
+    assert "then systemctl reset-failed" in " ".join(machine.call(STATUS).stdout.split())
 
 
 def test_a_retry(machine: Machine) -> None:
@@ -86,6 +106,7 @@ def test_a_retry(machine: Machine) -> None:
         machine.until(lambda: machine.show(SERVICE, "SubState") == "auto-restart")
         (service,) = status(machine, 1)["services"]
         assert (service["result"], service["exit_status"]) == ("retrying", 75)
+        assert "systemd tries again" in machine.call(STATUS).stdout
     machine.run(f"systemctl stop {SERVICE}")
 
 
