@@ -258,6 +258,7 @@ def test_text_as_long_as_the_formats_most_in_use(tmp_path: Path) -> None:
     forms = ["T{}:00Z", " {}:00Z", "t{}:00Z", "T{}:00z", " {}:00", "T{}:00", " {}+14", "T{}-14"]
     forms += ["T{}+14 A", "T{}Z", "T{}:00 ", "T{}:0xZ", " {}:0x", "T{}x00Z", " {}:00+14", "T{} UTC"]
     values = [day + form.format(time) for day in days for time in times for form in forms]
+    values += [day + tail for day in days for tail in (" Z[:aa:a]", " Z[0:a:aa]", "Z[aa:bb:cc]")]
     tables.make_table(tmp_path / "t.db", [(value, value) for value in values])
     check_table(tmp_path / "t.db", dt.datetime(2026, 6, 3, 12, tzinfo=UTC), "UTC", 0)
 
