@@ -22,7 +22,7 @@ _NOTHING = ", ".join(f"1 AS {column.name}" for column in LEDGER.c)
         (
             "CREATE TABLE tags (ip PRIMARY KEY REFERENCES geo_cache (ip) ON DELETE CASCADE);"
             f"CREATE TABLE notes (ip REFERENCES tags (ip) {LATE});"
-            "INSERT INTO tags VALUES ('old'); INSERT INTO notes VALUES ('old'), ('nowhere')"
+            "INSERT INTO tags VALUES ('old'); INSERT INTO notes VALUES ('old')"
         ),
         "CREATE TABLE geocache_cleanup_runs (something)",
         f"CREATE VIEW geocache_cleanup_runs AS SELECT {_NOTHING} WHERE 0",
@@ -39,12 +39,19 @@ def test_check_sees_what_would_stop_a_run(two_rows: Path, obstacle: str) -> None
     assert two_rows.read_bytes() == before
 
 
-def test_what_was_broken_before_stops_nothing(two_rows: Path) -> None:
-    """A reference to no row is the application's; only one more is refused."""
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "x); INSERT INTO notes (ip) VALUES ('nowhere'), ('new')",
+        "x REFERENCES other (x)); CREATE TABLE other (x)",
+    ],
+    ids=["a reference to no row", "a reference to no key"],
+)
+def test_what_was_broken_before_stops_nothing(two_rows: Path, schema: str) -> None:
+    """It is the application's; only what the run itself breaks is refused."""
     with tables.connected(two_rows) as connection:
         connection.executescript(
-            f"CREATE TABLE notes (ip REFERENCES geo_cache (ip) {LATE});"
-            "INSERT INTO notes VALUES ('nowhere'), ('new')"
+            f"CREATE TABLE notes (ip REFERENCES geo_cache (ip) {LATE}, {schema}"
         )
     for way in (["check"], ["run", "--dry-run"], ["run"]):
         assert commands.execute(*way, url(two_rows)).returncode == 0

@@ -76,6 +76,20 @@ def test_stale_rows_that_a_trigger_keeps(tmp_path: Path, batch_seconds: float) -
     assert tables.fetch(path, "SELECT ip FROM geo_cache ORDER BY ip") == ["fresh", "keep"]
 
 
+def test_what_a_trigger_does_away_with_is_not_told(tmp_path: Path) -> None:
+    """A time that cannot be read, and that goes with a stale row."""
+    path = tmp_path / "t.db"
+    tables.make_table(path, [("go", STALE), ("bad", "2019-13-01"), ("fresh", FRESH)])
+    with tables.connected(path) as connection:
+        connection.execute(
+            "CREATE TRIGGER t AFTER DELETE ON geo_cache BEGIN"
+            " DELETE FROM geo_cache WHERE ip = 'bad'; END"
+        )
+    result = jobs.run_here(path)
+    assert (result.deleted, result.unreadable) == (2, 0)
+    assert tables.fetch(path, "SELECT ip FROM geo_cache") == ["fresh"]
+
+
 @pytest.mark.parametrize("batch_seconds", [0.0, 0.001])
 def test_deleted_counts_what_a_cascade_takes(tmp_path: Path, batch_seconds: float) -> None:
     """Fresh rows that depend on stale ones go with them: the event and the ledger say so."""

@@ -19,16 +19,16 @@ from geocache_cleanup.times.stored_ranges import Verdict
 if TYPE_CHECKING:
     from geocache_cleanup.engines.sqlite.table import SQLiteTable
 
-_NAME = "geocache_cleanup_stale"
-_ASIDE = sa.table(_NAME, sa.column("number"), schema="temp")
+NAME = "geocache_cleanup_stale"
+_ASIDE = sa.table(NAME, sa.column("number"), schema="temp")
 # Some eight million rows; what is more goes to a temporary file, eight bytes for each.
 _CACHE_KIB = 64 * 1024
 # More than a table has rows.
 _WEIGHT = 1 << 32
 _PREPARE: Sequence[str] = (
     f"PRAGMA temp.cache_size = -{_CACHE_KIB}",
-    f"CREATE TEMP TABLE IF NOT EXISTS {_NAME} (number INTEGER PRIMARY KEY)",
-    f"DELETE FROM temp.{_NAME}",
+    f"CREATE TEMP TABLE IF NOT EXISTS {NAME} (number INTEGER PRIMARY KEY)",
+    f"DELETE FROM temp.{NAME}",
 )
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import TableClause, quoted_name
 
+from geocache_cleanup.engines.sqlite import deletion
 from geocache_cleanup.engines.sqlite.driver import (
     Column,
     driver_connection,
@@ -42,6 +43,9 @@ def inspect_table(
 ) -> SQLiteTable:
     """Look the table up; raise ConfigError naming what there is instead."""
     name = _find_table(connection, table)
+    if fold(name) == fold(deletion.NAME):
+        # The temporary table of that name would take its place.
+        raise ConfigError(f"{name!r} is a name that this program needs", "rename the table")
     rows = connection.execute(_COLUMNS, {"table": name}).all()
     names = [row.name for row in rows]
     found = next((row for row in rows if fold(row.name) == fold(column)), None)

@@ -3,7 +3,7 @@
 import contextlib
 import datetime as dt
 import os
-from collections import Counter
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex
 
 from geocache_cleanup.engines.sqlite import deletion, errors, functions, search
-from geocache_cleanup.engines.sqlite.driver import Column, driver_connection, pragma
+from geocache_cleanup.engines.sqlite.driver import Column, driver_connection, pragma, quote
 from geocache_cleanup.engines.table import Condition, StaleCondition, Table, merged
 from geocache_cleanup.times.instants import Stored
 
@@ -27,13 +27,12 @@ _GUARDS = sa.text(
     " WHERE child.type = 'table' AND key.\"table\" = :table COLLATE NOCASE LIMIT 1"
 )
 
-# What refers to no row, in the table and in all that a cascade from it can reach.
-_DANGLING = sa.text(
+# The tables with deferred keys among those that refer to the table, directly or not.
+_DEFERRED = sa.text(
     "WITH RECURSIVE reached (name) AS (SELECT :table UNION SELECT child.name FROM reached,"
     " sqlite_master AS child, pragma_foreign_key_list(child.name) AS key"
     " WHERE child.type = 'table' AND key.\"table\" = reached.name COLLATE NOCASE)"
-    " SELECT name, broken.rowid, broken.fkid FROM reached,"
-    " pragma_foreign_key_check(reached.name) AS broken"
+    " SELECT name FROM reached JOIN sqlite_master USING (name) WHERE sql LIKE '%DEFERRED%'"
 )
 
 
@@ -73,6 +72,9 @@ class SQLiteTable(Table):
         stale, unreadable, is_all = deletion.examine(self, part)
         if stale and not dry_run:
             stale = self._delete_part(part, stale, is_all=is_all)
+            # A trigger may have done away with what could not be read.
+            if unreadable and self.may_cascade():
+                unreadable = self.count_unreadable([part])
         return stale, unreadable
 
     def _delete_part(self, part: StaleCondition, stale: int, *, is_all: bool) -> int:
@@ -115,13 +117,22 @@ class SQLiteTable(Table):
 
     @contextlib.contextmanager
     def constraints_in_time(self) -> Iterator[None]:
-        before = self._dangling()
+        deferred = self.connection.execute(_DEFERRED, {"table": self.name}).scalars().all()
+        # SQLite only counts: where references lead nowhere already, others may make up for them.
+        sound = [name for name in deferred if self._has_broken_keys(name) is False]
         yield
-        if self._dangling() - before:
+        if any(map(self._has_broken_keys, sound)):
             raise errors.refused("FOREIGN KEY constraint failed, at the commit")
 
-    def _dangling(self) -> Counter[tuple[object, ...]]:
-        return Counter(map(tuple, self.connection.execute(_DANGLING, {"table": self.name})))
+    def _has_broken_keys(self, child: str) -> bool | None:
+        """Look for a reference that leads nowhere; None where SQLite cannot tell."""
+        check = f"PRAGMA main.foreign_key_check({quote(child)})"
+        try:
+            return self.connection.exec_driver_sql(check).first() is not None
+        except sa.exc.OperationalError as error:
+            if errors.primary_code(error.orig or error) != sqlite3.SQLITE_ERROR:
+                raise
+            return None
 
     def check_writable(self) -> None:
         super().check_writable()
