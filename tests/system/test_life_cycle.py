@@ -127,6 +127,8 @@ def test_removing_ends_runs_and_timers_and_keeps_the_data(fresh: Machine) -> Non
     assert fresh.run(f"{active} 'geocache*.service' 'geocache*.timer'") == ""
     assert fresh.run("systemctl is-system-running") == "running\n"
     assert fresh.run("find /run/systemd/generator* -name '*geocache*'") == ""
+    # Else a new installation would make up for the runs of the time between.
+    assert fresh.run("find /var/lib/systemd/timers -name '*geocache*'") == ""
     assert fresh.rows(database) == 3
     assert fresh.status("test -e /etc/default/geocache-cleanup") == 0
     assert fresh.status("command -v geocache-cleanup") != 0
