@@ -78,7 +78,9 @@ def _delegate(invocation: "Invocation", context: Any, target: Service) -> int:
         raise SettingsError(problems)
     others = [] if target.instance else service.instances()
     text = f"acting as {target.unit}, with its settings, user and sandbox"
-    invocation.remark(text + (f"; --instance: {', '.join(others)}" if others else ""))
+    invocation.remark(text + (f"; for others: --instance {' or '.join(others)}" if others else ""))
+    if delegation.is_outdated():
+        invocation.remark(f"{target.unit} has changed on the disk: run systemctl daemon-reload")
     allowed = {option for parameter in context.command.params for option in parameter.opts}
     return delegation.run(list(_arguments(invocation, context)), allowed)
 

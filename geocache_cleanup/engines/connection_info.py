@@ -3,6 +3,8 @@
 import pwd
 from dataclasses import dataclass
 
+_OVERFLOW = 65_534
+
 
 @dataclass(frozen=True)
 class ConnectionInfo:
@@ -24,7 +26,13 @@ class ConnectionInfo:
 
 
 def user_name(number: int) -> str:
-    """Return the name of a user, the number itself where it has none."""
+    """Return the name of a user, the number itself where it has none.
+
+    In the sandbox all users but root and that of the job have the number of nobody, see
+    user_namespaces(7).
+    """
+    if number == _OVERFLOW:
+        return "another user"
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:

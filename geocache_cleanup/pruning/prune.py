@@ -170,6 +170,6 @@ def check_share(deleted: int, total: int, percent: int) -> None:
         raise DataError(
             f"a run would delete {deleted} of {total} rows, more than the {percent} percent that "
             "--max-delete-percent allows",
-            "look at the system clock and at geocache-cleanup check; if it is right, raise the "
-            "limit for one run",
+            "look at the system clock and at geocache-cleanup check; if it is right, raise "
+            "--max-delete-percent, run it, and set it back",
         )

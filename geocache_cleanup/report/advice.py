@@ -101,7 +101,8 @@ def _of_connection(connection: ConnectionInfo, context: AdviceContext) -> Iterat
             "beside it would be in the way of the application",
             f"if no application needs it to be root's, chown {user}: {connection.file}"
             if owner == "root"
-            else f"run as {owner}: set User= and Group= in a drop-in, as other-sqlite.conf does",
+            else f"run as the user and group that stat {connection.file} shows: set User= and "
+            "Group= in a drop-in, as other-sqlite.conf does",
         )
 
 

@@ -30,6 +30,11 @@ def of_table(table: TableReport, document: CheckDocument) -> Iterator[Advice]:
 
 
 def _of_times(counts: Counts, column: str, document: CheckDocument) -> Iterator[Advice]:
+    if not counts.rows:
+        yield Advice(
+            "the table is empty: there is nothing to delete",
+            "if the application has rows, --database-url or --table names something else",
+        )
     if counts.rows and counts.unreadable + counts.unset == counts.rows:
         yield Advice(
             f"no value of {column} can be read as a time: nothing will ever be deleted",

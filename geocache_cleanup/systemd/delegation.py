@@ -14,7 +14,7 @@ from types import FrameType
 
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.systemd import settings_file, unit_file
-from geocache_cleanup.systemd.ask import FIRST_OF_SYSTEMD, NoAnswerError, ask
+from geocache_cleanup.systemd.ask import FIRST_OF_SYSTEMD, NoAnswerError, ask, show
 from geocache_cleanup.systemd.service import NAME, Service
 
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -48,6 +48,11 @@ class Delegation:
         paths = [Path(file.lstrip("-").strip('"')) for file in files]
         hidden = [path for path in paths if path != self._service.settings_file or _is_hidden(path)]
         return [problem for path in hidden for problem in settings_file.problems(path)]
+
+    def is_outdated(self) -> bool:
+        """Tell whether the unit's files have changed since systemd has read them."""
+        (state,) = show((self._service.unit,), ("NeedDaemonReload",), _SECONDS)
+        return state.get("NeedDaemonReload") == "yes"
 
     def run(self, arguments: Sequence[str], allowed: Collection[str]) -> int:
         """Run the command with these arguments, and return its exit status.

@@ -119,7 +119,7 @@ def test_an_instance(machine: Machine) -> None:
         mode=0o600,
     )
     assert document(machine, f"{CHECK} --instance eu")["would_delete"] == 2
-    assert "--instance: eu" in machine.run(CHECK)
+    assert "--instance eu" in machine.run(CHECK)
     assert "there is no instance 'us'" in refused(machine, 78, f"{CHECK} --instance us")
     assert "start geocache-cleanup@eu.service" in refused(
         machine, 78, "geocache-cleanup run --instance eu"
@@ -161,6 +161,10 @@ def test_a_missing_drop_in_for_the_directory(machine: Machine) -> None:
     machine.fill(stale=3, fresh=1, database=FOREIGN, user="geoapp")
     machine.configure(database_url=f"sqlite:///{FOREIGN}")
     assert "permission denied to reach" in refused(machine, 77)
+    machine.run(f"chmod 770 /var/lib/geoapp; chmod 660 {FOREIGN}")
+    machine.drop_in("[Service]\nGroup=geoapp\nReadWritePaths=/var/lib/geoapp\nStateDirectory=\n")
+    assert "the file belongs to another user, this is geocache-cleanup" in machine.run(CHECK)
+    machine.run("rm -f /var/lib/geoapp/*-wal /var/lib/geoapp/*-shm")
     machine.drop_in("[Service]\nUser=geoapp\nGroup=geoapp\nStateDirectory=\n")
     said = refused(machine, 77)
     assert "is read-only" in said
@@ -169,6 +173,9 @@ def test_a_missing_drop_in_for_the_directory(machine: Machine) -> None:
     assert (machine.show(SERVICE, "ExecMainStatus"), machine.finished()) == ("77", "failed")
     machine.use_example("other-sqlite")
     assert document(machine)["would_delete"] == 3
+    machine.write(f"/etc/systemd/system/{SERVICE}.d/more.conf", "[Service]\nNice=5\n")
+    assert "run systemctl daemon-reload" in machine.run(CHECK)
+    machine.run(f"rm /etc/systemd/system/{SERVICE}.d/more.conf; systemctl daemon-reload")
     assert machine.run("stat --format=%U /var/lib/geocache-cleanup") == "geocache-cleanup\n"
 
 

@@ -2,7 +2,9 @@
 
 import pytest
 
+from helpers.documents import block
 from helpers.system.machine import SERVICE, START, Machine
+from helpers.system.sandbox import probed
 
 pytestmark = pytest.mark.system
 
@@ -36,7 +38,8 @@ def shared(machine: Machine) -> Machine:
         f"rm -rf {DIRECTORY}; install -d -m 750 -o geoapp -g geoapp {DIRECTORY}"
     )
     machine.fill(stale=500, fresh=0, database=DATABASE, user="geoapp")
-    machine.use_example("other-sqlite")
+    machine.run(block("examples/other-sqlite.conf"))
+    machine.run("systemctl daemon-reload")
     machine.configure(database_url=f"sqlite:///{DATABASE}")
     return machine
 
@@ -87,6 +90,26 @@ def test_files_left_behind_belong_to_the_application(shared: Machine) -> None:
     assert shared.run(FOREIGN) == ""
     assert shared.rows(DATABASE, "geoapp") == 499
     shared.run(f"{OPEN} \"INSERT INTO geo_cache VALUES ('after', '2001-02-03')\"")
+
+
+def test_the_file_of_a_container(machine: Machine) -> None:
+    """In a volume, through whose directories nobody may pass but root, and that a number owns."""
+    volumes = "/var/lib/docker/volumes"
+    machine.run(
+        f"install -d -m 710 /var/lib/docker; install -d -m 701 {volumes} {volumes}/bangui;"
+        f"install -d -o 4242 -g 4242 {volumes}/bangui/_data"
+    )
+    machine.run(block("useradd --uid 4242"))
+    machine.run("systemctl daemon-reload")
+    machine.fill(2, 1, f"{volumes}/bangui/_data/bangui.db", user="root")
+    machine.run(f"chown -R 4242:4242 {volumes}/bangui/_data")
+    machine.write("/etc/default/geocache-cleanup", block("/mnt/bangui") + "\n")
+    assert "A run would delete 2 rows" in machine.run("geocache-cleanup check")
+    machine.run(START)
+    assert machine.rows(f"{volumes}/bangui/_data/bangui.db", "root") == 1
+    found = probed(machine, ["/mnt/bangui"])
+    assert (found["places"], found["mounts"]) == ({"/mnt/bangui": []}, [])
+    machine.run(f"userdel bangui; rm -r /var/lib/docker /etc/systemd/system/{SERVICE}.d")
 
 
 def test_half_of_the_drop_in_is_the_hazard_that_it_says(shared: Machine) -> None:

@@ -17,8 +17,9 @@ from geocache_cleanup.errors import (
 )
 
 _DROP_IN = (
-    "copy the example other-sqlite.conf to the unit's drop-ins: User= and Group= are those of the "
-    "database, ReadWritePaths= and NoExecPaths= are its directory"
+    "it needs a drop-in, see the example other-sqlite.conf: User= and Group= are those of the "
+    "database, ReadWritePaths= and NoExecPaths= its directory, below /home also ProtectHome=no; "
+    "then systemctl daemon-reload"
 )
 _NO_PERMISSION = Diagnosis(
     PermissionRefusedError,

@@ -67,8 +67,8 @@ def check_file(path: str) -> None:
         raise PermissionRefusedError(
             f"permission denied to reach {path!r}",
             "run as the user that owns the database, and give it the directory",
-            "copy the example other-sqlite.conf to the unit's drop-ins: User= and Group= are those "
-            "of the database",
+            "it needs a drop-in, see the example other-sqlite.conf: User= and Group= are those of "
+            "the database; below /home also ProtectHome=no; then systemctl daemon-reload",
         ) from None
     except (OSError, ValueError):
         raise NoInputError(
