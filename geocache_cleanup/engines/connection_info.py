@@ -26,14 +26,17 @@ class ConnectionInfo:
 
 
 def user_name(number: int) -> str:
-    """Return the name of a user, the number itself where it has none.
-
-    In the sandbox all users but root and that of the job have the number of nobody, see
-    user_namespaces(7).
-    """
-    if number == _OVERFLOW:
-        return "another user"
+    """Return the name of a user, the number itself where it has none."""
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:
         return str(number)
+
+
+def owner_name(number: int) -> str:
+    """Return the name of a file's owner.
+
+    In the sandbox all users but root and that of the job have the number of nobody, see
+    user_namespaces(7).
+    """
+    return "another user" if number == _OVERFLOW else user_name(number)

@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import Engine
-from geocache_cleanup.engines.connection_info import ConnectionInfo, user_name
+from geocache_cleanup.engines.connection_info import ConnectionInfo, owner_name, user_name
 from geocache_cleanup.engines.sqlite import errors
 from geocache_cleanup.engines.sqlite.driver import connect, driver_connection, pragma
 from geocache_cleanup.engines.sqlite.inspection import inspect_table
@@ -128,7 +128,7 @@ class SQLiteEngine(Engine):
             driver=f"sqlite3 of Python {sys.version.split()[0]}",
             user=user_name(os.geteuid()),
             file=file_path(self.url),
-            file_owner=user_name(status.st_uid),
+            file_owner=owner_name(status.st_uid),
             file_bytes=status.st_size,
             free_bytes=pragma(connection, "freelist_count") * pragma(connection, "page_size"),
             journal_mode=pragma(connection, "journal_mode"),
