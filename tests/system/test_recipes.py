@@ -171,8 +171,10 @@ def test_several_databases(machine: Machine) -> None:
     *make, start = commands("systemctl enable --now geocache-cleanup@eu.timer")
     machine.run("\n".join(make))
     assert machine.show("geocache-cleanup@eu.timer", "ActiveState") == "active"
-    machine.run(start)
     assert machine.rows(database) == 0
+    machine.fill(stale=2, fresh=1, database=database)
+    machine.run(start)
+    assert machine.rows(database) == 1
     machine.run("systemctl disable --now geocache-cleanup@eu.timer")
     machine.run("rm /etc/geocache-cleanup/eu.env")
 
