@@ -51,8 +51,10 @@ class Delegation:
 
     def is_outdated(self) -> bool:
         """Tell whether the unit's files have changed since systemd has read them."""
-        (state,) = show((self._service.unit,), ("NeedDaemonReload",), _SECONDS)
-        return state.get("NeedDaemonReload") == "yes"
+        with contextlib.suppress(NoAnswerError):  # what cannot be told is no reason to stop
+            (state,) = show((self._service.unit,), ("NeedDaemonReload",), _SECONDS)
+            return state.get("NeedDaemonReload") == "yes"
+        return False
 
     def run(self, arguments: Sequence[str], allowed: Collection[str]) -> int:
         """Run the command with these arguments, and return its exit status.
