@@ -30,7 +30,8 @@ def _minute(text: str | None) -> str:
 
 def _reasons(services: Sequence[ServiceReport]) -> Iterator[str]:
     for report in services:
-        if not (report.reason or report.result.startswith(("failed", "unknown", "retrying"))):
+        has_ended_badly = report.exit_status is not None or report.reason is not None
+        if not (has_ended_badly or report.result.startswith(("failed", "unknown"))):
             continue
         status = f", status {report.exit_status}" if report.exit_status is not None else ""
         said = f": {report.reason}" if report.reason else ""

@@ -35,7 +35,8 @@ def _of_times(counts: Counts, column: str, document: CheckDocument) -> Iterator[
             "the table is empty: there is nothing to delete",
             "if the application has rows, --database-url or --table names something else",
         )
-    if counts.rows and counts.unreadable + counts.unset == counts.rows:
+        return
+    if counts.unreadable + counts.unset == counts.rows:
         yield Advice(
             f"no value of {column} can be read as a time: nothing will ever be deleted",
             "set --time-column to the column that holds the time; see the examples above",

@@ -76,12 +76,13 @@ def _report(found: Service, timer: Timer | None) -> ServiceReport:
     told = _text(last, "timestamp")
     # A run that deleted nothing may be below the level that is logged. systemd gives seconds.
     is_untold = told is None or told[:19] < (began or "")[:19]
+    of_last_run = None if is_untold else last
     if state.get("Result") == "success" and ended and is_untold:
         last = done = {"event": Event.RAN.value, "timestamp": ended}
     has_run = bool(ended or (timer and timer.last))
     result = _result(state, last) or ("unknown" if has_run else "never ran")
     has_failed = result.startswith((_FAILED, "retrying"))
-    status, reason = _how_it_ended(state, None if is_untold else last)
+    status, reason = _how_it_ended(state, of_last_run)
     return ServiceReport(
         unit=found.unit,
         timer=found.timer,
@@ -91,7 +92,7 @@ def _report(found: Service, timer: Timer | None) -> ServiceReport:
         reason=reason if has_failed else None,
         last_run=ended if is_untold and ended else told,
         last_success=_text(done, "timestamp"),
-        deleted=None if is_untold else _number(last, "deleted"),
+        deleted=_number(of_last_run, "deleted"),
         next=timer.next if timer else None,
     )
 

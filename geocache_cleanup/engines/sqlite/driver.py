@@ -9,11 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import ColumnElement
 
+from geocache_cleanup.engines.sqlite import errors
+
 Column = ColumnElement[object]
 
 
 def connect(path: str, *, create: bool) -> sqlite3.Connection:
-    """Open a file, which is made only with ``create``; what waits for its locks is the caller."""
+    """Open a file, which is made only with ``create``, without ever waiting for its locks."""
     # Quoting makes any path a valid part of a URI.
     uri = f"file:{urllib.parse.quote(os.fsencode(os.path.abspath(path)))}"
     is_new = not os.path.exists(path)
@@ -21,7 +23,7 @@ def connect(path: str, *, create: bool) -> sqlite3.Connection:
     raw = sqlite3.connect(f"{uri}?mode={mode}", uri=True, timeout=0, isolation_level=None)
     if is_new and os.geteuid() == 0:
         # What root makes in the directory of a service belongs to that service.
-        owner = os.stat(os.path.dirname(os.path.abspath(path)))
+        owner = os.stat(errors.directory(path))
         os.chown(path, owner.st_uid, owner.st_gid)
     return raw
 

@@ -119,20 +119,20 @@ class SQLiteTable(Table):
     def constraints_in_time(self) -> Iterator[None]:
         deferred = self.connection.execute(_DEFERRED, {"table": self.name}).scalars().all()
         # SQLite only counts: where references lead nowhere already, others may make up for them.
-        sound = [name for name in deferred if self._has_broken_keys(name) is False]
+        sound = [name for name in deferred if not self._has_broken_keys(name)]
         yield
         if any(map(self._has_broken_keys, sound)):
             raise errors.refused("FOREIGN KEY constraint failed, at the commit")
 
-    def _has_broken_keys(self, child: str) -> bool | None:
-        """Look for a reference that leads nowhere; None where SQLite cannot tell."""
+    def _has_broken_keys(self, child: str) -> bool:
+        """Tell whether a reference leads nowhere, or a key is of no use to SQLite."""
         check = f"PRAGMA main.foreign_key_check({quote(child)})"
         try:
             return self.connection.exec_driver_sql(check).first() is not None
         except sa.exc.OperationalError as error:
             if errors.primary_code(error.orig or error) != sqlite3.SQLITE_ERROR:
                 raise
-            return None
+            return True
 
     def check_writable(self) -> None:
         super().check_writable()
