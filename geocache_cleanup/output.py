@@ -26,3 +26,10 @@ def show(text: str) -> None:
 def discard() -> None:
     """Drop what is left in the buffer: Python would write it at its exit, and fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def flush() -> None:
+    """Write what the buffers still hold. Raise OSError if that fails."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # it was closed before
+            stream.flush()

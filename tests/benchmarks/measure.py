@@ -16,11 +16,11 @@ IMPORTS = "import sqlalchemy, typer, pythonjsonlogger"
 _HEAD = "| what | run | beside it | ratio | target |\n|---|---|---|---|---|"
 # The process tells its own peak: what the kernel tells of a child may be its parent's.
 _PEAK = (
-    "import atexit, re, sys\n"
-    "status = '/proc/self/status'\n"
-    "atexit.register(lambda: print(re.search('VmHWM:.*?([0-9]+)', open(status).read())[1]))\n"
-    "from geocache_cleanup.__main__ import main\n"
-    "main()\n"
+    "import re, sys\n"
+    "from geocache_cleanup.__main__ import run\n"
+    "status = run()\n"
+    "print(re.search('VmHWM:.*?([0-9]+)', open('/proc/self/status').read())[1])\n"
+    "sys.exit(status)\n"
 )
 Timed = Callable[[], float]
 

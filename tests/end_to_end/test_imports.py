@@ -33,7 +33,7 @@ def test_a_run_imports_one_engine(tmp_path: Path) -> None:
 
 def imported(arguments: list[str], *names: str) -> tuple[int, list[str]]:
     """Run a command; return its exit status, and which of some modules it imported."""
-    listed = f"print([name for name in {names!r} if name in sys.modules])"
-    first = f"import atexit\natexit.register(lambda: {listed})"
+    listed = f"print([name for name in {names!r} if name in sys.modules], flush=True)"
+    first = f"import os\nend = os._exit\nos._exit = lambda status: {listed} or end(status)"
     done = commands.execute_in_python(*arguments, first=first)
     return done.returncode, ast.literal_eval(done.stdout.splitlines()[-1])

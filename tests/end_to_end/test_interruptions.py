@@ -106,3 +106,20 @@ sys.meta_path.insert(0, Interrupting())
     done = commands.execute_in_python("run", url(two_rows), first=interrupt)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
     assert tables.fetch(two_rows, "SELECT count(*) FROM geo_cache") == [2]
+
+
+def test_the_end_while_another_thread_works() -> None:
+    """A server that is still being asked to stop, over TLS, does not crash the process."""
+    busy = """
+import ssl, threading
+def ask():
+    while True:
+        ssl.create_default_context()
+for _ in range(2):
+    threading.Thread(target=ask, daemon=True).start()
+"""
+    statuses = [
+        commands.execute_in_python("run", "--no-such-option", first=busy).returncode
+        for _ in range(8)
+    ]
+    assert statuses == [2] * 8

@@ -80,6 +80,20 @@ def test_full_output_of_help(command: str, unbuffered: str) -> None:
     assert (done.returncode, done.stderr.count("\n")) == (74, 1), done.stderr
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--no-such-option"]])
+def test_nothing_can_be_written(arguments: Sequence[str]) -> None:
+    """Then at least the status tells."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*commands.COMMAND, *arguments],
+            stdout=full,
+            stderr=full,
+            env=commands.environment(),
+            check=False,
+        )
+    assert done.returncode == 74
+
+
 def into_full_device(
     arguments: Sequence[str], unbuffered: str
 ) -> "subprocess.CompletedProcess[str]":

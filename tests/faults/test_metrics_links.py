@@ -19,12 +19,11 @@ from helpers.host import LARGE_FILES
 NOBODY, SOMEBODY = 65_534, 65_533
 # Who becomes another user may not be able to read the source: a first run loads what it needs.
 _LOAD = """
-import contextlib, os
-from geocache_cleanup.__main__ import main
+import os
+from geocache_cleanup.__main__ import run
 sys.argv = ["geocache-cleanup", "run", "--database-url=sqlite:///{here}/other.db",
             "--metrics-file={here}/other.prom"]
-with contextlib.suppress(SystemExit):
-    main()
+run()
 os.setgroups([])
 os.setresgid({user}, {user}, {user})
 os.setresuid({user}, {user}, {user})

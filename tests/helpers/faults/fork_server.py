@@ -43,20 +43,15 @@ def exec_command(request: dict[str, Any]) -> None:
             fault["kinds"], ctypes.c_long(fault["nth"]), fault["action"], fault["number"],
             os.fsencode(fault["part"]),
         )  # fmt: skip
-    status: object = 1
+    status = 1
     try:
-        geocache_cleanup.__main__.main()
-    except SystemExit as end:
-        status = end.code or 0
+        status = geocache_cleanup.__main__.run()
     except BaseException:  # noqa: BLE001 - what Python itself would do
         traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
     if fault:
         shim.failing_io_arm(0, ctypes.c_long(0), 0, 0, b"")
         with open(os.path.join(directory, "io"), "w", encoding="ascii") as report:
             json.dump([shim.failing_io_seen(), shim.failing_io_hits()], report)
-    assert isinstance(status, int)
     os._exit(status)
 
 
