@@ -7,7 +7,7 @@ from geocache_cleanup.report.document import CheckDocument, LedgerReport
 from geocache_cleanup.report.layout import aligned, columns, moment, wrap
 from geocache_cleanup.report.preview import RunEstimate, TableReport
 from geocache_cleanup.report.statistics import AgeGroup, Counts, Format
-from geocache_cleanup.systemd.timers import Timers
+from geocache_cleanup.systemd.timers import Timer, Timers
 
 _BAR = 30
 _INDENT = 2
@@ -143,26 +143,21 @@ def _ledger(ledger: LedgerReport) -> str:
 def _timers(timers: Timers) -> str:
     if timers.unknown:
         return wrap(f"Not known: {timers.unknown}.", _INDENT)
-    return "\n".join(
-        wrap(
-            f"{unit.unit} is {unit.enabled or 'not installed'} and {unit.active}; "
-            f"it fires next {_when(unit.next)}, and last fired {_when(unit.last)}.",
-            _INDENT,
-        )
-        for unit in timers.units
+    return "\n".join(wrap(_timer(unit), _INDENT) for unit in timers.units)
+
+
+def _timer(unit: Timer) -> str:
+    due = f"it fires next {moment(unit.next)} UTC" if unit.next else "it is not due"
+    fired = f"it last fired {moment(unit.last)} UTC" if unit.last else "it has not fired yet"
+    return (
+        f"{unit.unit} is {unit.enabled or 'not installed'} and {unit.active}; {due}, and {fired}."
     )
-
-
-def _when(text: object) -> str:
-    return "never" if text is None else f"{moment(text)} UTC"
 
 
 def _outcome(document: CheckDocument, lock: RunEstimate) -> str:
-    basis = (
-        f"by {lock.past_runs} past runs"
-        if lock.past_runs
-        else "a guess: no past run deleted 1000 rows or more"
-    )
+    basis = "a guess: no past run deleted 1000 rows or more"
+    if lock.past_runs:
+        basis = f"by {lock.past_runs} past run" + "s" * (lock.past_runs > 1)
     held = (
         f"It would take about {lock.run_seconds:.1f} seconds: {lock.search_seconds:.1f} to "
         f"search, as measured now, and {lock.rows_per_second} rows a second to delete, {basis}."
