@@ -142,6 +142,10 @@ def _delete_guarded(table: Table, job: Job) -> Result:
     others_act = not job.dry_run and table.may_cascade()
     is_limited = job.max_delete_percent < 100
     total = table.count() if is_limited else 0
+    if is_limited and not table.atomic:
+        # Nothing can be undone afterwards.
+        counted = _delete_all(table, dataclasses.replace(job, dry_run=True))
+        check_share(counted.deleted, total, job.max_delete_percent)
     before = table.tally() if others_act else 0
     result = _delete_all(table, job)
     if others_act:

@@ -179,6 +179,10 @@ def test_an_engine_without_transactions_is_told_apart(mariadb: Any, database_of:
         assert not engine.table(connection, "geo_cache", "last_seen").atomic
     url = text_of(mariadb.url(database))
     assert geocache_cleanup("migrate", url=url).status == 0
+    for arguments in ([], ["--batch-seconds=1"], ["--dry-run"]):
+        limited = geocache_cleanup("run", BEFORE, "--max-delete-percent=50", *arguments, url=url)
+        assert limited.status == 65
+        assert mariadb.query("SELECT count(*) FROM geo_cache", database) == [(3,)]
     assert geocache_cleanup("run", BEFORE, url=url).last["deleted"] == 2
 
 
