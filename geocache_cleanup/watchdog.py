@@ -12,7 +12,8 @@ import threading
 from collections.abc import Callable, Iterator
 
 from geocache_cleanup.deadline import Deadline
-from geocache_cleanup.errors import ExitStatus, TemporaryError
+from geocache_cleanup.errors import ExitStatus
+from geocache_cleanup.threads import start_thread
 
 # All seconds of the hard stop. Past the deadline:
 _GRACE = 1.1  # what ends by itself has done so by then; if not, ``on_expiry`` is called,
@@ -43,14 +44,7 @@ class Watchdog:
 
         It is the deadline as it is now. Raise TemporaryError if there is no thread to be had.
         """
-        seconds = self._deadline.remaining + _GRACE
-        try:
-            threading.Thread(target=self._guard, args=(seconds, on_expiry), daemon=True).start()
-        except RuntimeError as error:
-            raise TemporaryError(
-                f"the machine has no room for another thread: {error}",
-                "see TasksMax= of the unit, and ulimit -u and -v",
-            ) from None
+        start_thread(self._guard, self._deadline.remaining + _GRACE, on_expiry)
 
     def stop(self) -> None:
         """Look no more: how the command ends is decided. Never return if that is too late."""

@@ -10,6 +10,7 @@ import typer
 
 from geocache_cleanup.pruning.prune import Progress
 from geocache_cleanup.systemd.notify import Notifier
+from geocache_cleanup.threads import start_thread
 
 # What takes less needs no bar.
 _PATIENCE_SECONDS = 1
@@ -71,8 +72,7 @@ class _Clock:
         self._seconds = math.ceil(seconds)
         self._stream = stream
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._show, daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._show)
 
     def stop(self) -> None:
         self._over.set()

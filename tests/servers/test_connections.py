@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from helpers import commands
 from helpers.servers.commands import WRONG, fails, geocache_cleanup
 from helpers.servers.daemon import free_port, private_directory
 from helpers.servers.dialects import is_mysql, is_postgresql, make_stale_table, text_of
@@ -51,6 +52,24 @@ def test_connections_that_fail(server: Any, database: str) -> None:
     server.query("CREATE DATABASE nobody_in")
     assert statuses(server, database, lambda url: url.set(database="nobody_in")) == {77}
     server.query("DROP DATABASE nobody_in")
+
+
+def test_no_room_for_a_thread(server: Any, database: str) -> None:
+    """It is no bug, nor a driver that lacks something; there may be room another time."""
+    make_stale_table(server, database)
+    for url in each_driver(server, database):
+        arguments = ["check", f"--database-url={text_of(url)}"]
+        limit = f"""
+import os, resource
+from geocache_cleanup.__main__ import run
+sys.argv = ["geocache-cleanup", *{arguments!r}]
+run()  # loads what an ordinary user may not be able to read
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+os.setresuid(54321, 54321, 54321)
+"""
+        event = commands.events(commands.execute_in_python(*arguments, first=limit).stderr)[-1]
+        if "newer SQLAlchemy" not in event["reason"]:
+            assert (event["exit_status"], "thread" in event["reason"]) == (75, True), event
 
 
 def test_urls_that_cannot_be_used(server: Any, database: str) -> None:

@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from geocache_cleanup.deadline import Deadline
+from geocache_cleanup.errors import TemporaryError
+from geocache_cleanup.threads import start_thread
 
 # A server that is well answers within this; then it is asked again.
 _PATIENCE_SECONDS = 0.5
@@ -41,16 +43,17 @@ class Canceller:
         self._wakeup_read, self._wakeup_write = socket.socketpair()
         self._wakeup_write.setblocking(False)
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._guard, daemon=True)
+        self._thread: threading.Thread | None = None
         self._refused = 0
         self._previous: int | None = None
 
     def __enter__(self) -> Self:
+        """Raise TemporaryError if there is no thread to be had."""
+        self._thread = start_thread(self._guard)
         with contextlib.suppress(ValueError):  # only the main thread may, and only it needs to
             self._previous = signal.set_wakeup_fd(
                 self._wakeup_write.fileno(), warn_on_full_buffer=False
             )
-        self._thread.start()
         return self
 
     def __exit__(
@@ -64,6 +67,7 @@ class Canceller:
         self._done.set()
         with contextlib.suppress(BlockingIOError):
             self._wakeup_write.send(bytes([_STOP]))
+        assert self._thread is not None
         self._thread.join()
         self._wakeup_read.close()
         self._wakeup_write.close()
@@ -79,7 +83,10 @@ class Canceller:
             is_hopeless = times >= _ASKED_OFTEN or self._refused >= _REFUSED_OFTEN
             # Asking may block as well, when it is the network that is gone.
             call = self._cut if is_hopeless else self._cancel
-            threading.Thread(target=self._try, args=(call,), daemon=True).start()
+            try:
+                start_thread(self._try, call)
+            except TemporaryError:
+                self._try(call)
             times += 1
             self._done.wait(_PATIENCE_SECONDS)
 
@@ -93,7 +100,8 @@ class Canceller:
 def call_interruptibly(call: Callable[[], object], deadline: Deadline) -> object:
     """Return what a function blocking in C returns, or raise as soon as ``deadline.check`` would.
 
-    The function is then left to end in a thread of its own.
+    The function is then left to end in a thread of its own. Raise TemporaryError if there is none
+    to be had.
     """
     results: list[object] = []
     errors: list[BaseException] = []
@@ -106,7 +114,7 @@ def call_interruptibly(call: Callable[[], object], deadline: Deadline) -> object
             errors.append(error)
         done.set()
 
-    threading.Thread(target=work, daemon=True).start()
+    start_thread(work)
     while not done.wait(0.05):
         deadline.check()
     if errors:

@@ -26,7 +26,6 @@ from geocache_cleanup.errors import CleanupError, ConfigError, UnavailableError
 # Waiting for a lock ends a little earlier than the run, to be told from other slowness.
 _LOCK_SHARE = 0.8
 _LONGEST_SECONDS = 86_400
-_UNUSABLE = diagnoses.BAD_URL.explain()
 
 
 class Mode(enum.Enum):
@@ -137,10 +136,10 @@ class ServerEngine(Engine):
                 lambda: self.dialect.connect(*arguments, **options), self.deadline
             )
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise _UNUSABLE from error
+            raise diagnoses.BAD_URL.explain() from error
         except self.dialect.dbapi.ProgrammingError as error:
             # Nothing has been asked of the server yet: it is what the URL says.
-            raise self.diagnose(error) or _UNUSABLE from error
+            raise self.diagnose(error) or diagnoses.BAD_URL.explain() from error
         except RuntimeError as error:  # PyMySQL: a way to log in that needs another package
             raise ConfigError(
                 f"the driver cannot log in: {error}", "apt install python3-cryptography"
