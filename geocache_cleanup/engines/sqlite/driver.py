@@ -16,16 +16,29 @@ Column = ColumnElement[object]
 
 def connect(path: str, *, create: bool) -> sqlite3.Connection:
     """Open a file, which is made only with ``create``, without ever waiting for its locks."""
+    if create:
+        _make(path)
     # Quoting makes any path a valid part of a URI.
-    uri = f"file:{urllib.parse.quote(os.fsencode(os.path.abspath(path)))}"
-    is_new = not os.path.exists(path)
-    mode = "rwc" if create else "rw"
-    raw = sqlite3.connect(f"{uri}?mode={mode}", uri=True, timeout=0, isolation_level=None)
-    if is_new and os.geteuid() == 0:
-        # What root makes in the directory of a service belongs to that service.
-        owner = os.stat(errors.directory(path))
-        os.chown(path, owner.st_uid, owner.st_gid)
-    return raw
+    uri = f"file:{urllib.parse.quote(os.fsencode(os.path.abspath(path)))}?mode=rw"
+    return sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
+
+
+def _make(path: str) -> None:
+    """Make an empty file, unless there is one.
+
+    What root makes in the directory of a service belongs to that service. It is given away by its
+    descriptor: whoever owns the directory may put a link to another file in its place.
+    """
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except OSError:  # it is there, or SQLite is about to say what is wrong
+        return
+    try:
+        if os.geteuid() == 0:
+            owner = os.stat(errors.directory(path))
+            os.fchown(number, owner.st_uid, owner.st_gid)
+    finally:
+        os.close(number)
 
 
 def driver_connection(connection: Connection) -> sqlite3.Connection:
