@@ -24,7 +24,9 @@ class BatchSizer:
         return max(1, int(self._rows * min(1.0, remaining / 2 / self._seconds)))
 
     def learn(self, rows: int, took: float) -> None:
-        """Take in that so many rows took so many seconds."""
+        """Take in that so many rows took so many seconds; few tell only whether they are slow."""
+        if rows < self._rows and took <= self._seconds:
+            return
         fitting = _CAUTION * self._seconds * rows / max(took, 1e-6)
         self._rows = max(_LEAST_ROWS, min(int(fitting), rows * _GROWTH))
 

@@ -163,7 +163,7 @@ class BatchRun:
             return table.stale_conditions(job.cutoff, job.now, job.time_zone)
 
     def _batch(self, table: Table, backlog: Backlog) -> None:
-        rows = self._sizer.rows(self._deadline.remaining)
+        rows = min(self._sizer.rows(self._deadline.remaining), self._remaining)
         self._is_open = True
         with self._engine.transaction(table.connection, write=True):
             locked = time.monotonic()
