@@ -58,18 +58,17 @@ def _find(
 
 
 def _read_credential(path: Path) -> str | None:
-    """Return the credential, None if there is none.
-
-    Unreadable bytes become text that no URL check accepts.
-    """
+    """Return the credential, None if there is none; raise ConfigError if it cannot be read."""
     problem: str | None = "it is no file, or too large"
     try:
         status = path.stat()
         # What is no file, such as a pipe, may never end.
         if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST:
-            return path.read_text(encoding="utf-8", errors="replace").strip("\r\n")
+            return path.read_text(encoding="utf-8").strip("\r\n")
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except UnicodeDecodeError:
+        problem = "it is not UTF-8"
     except OSError as error:
         problem = error.strerror
     raise ConfigError(

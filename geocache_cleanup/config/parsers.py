@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from geocache_cleanup.times import grammar, instants
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\+[A-Za-z0-9_]+)?://[^\s\x00]*\S?.*", re.DOTALL)
+_URL = re.compile(r"[A-Za-z]\w*(?:\+\w+)?://[^\0]*", re.ASCII)
 
 
 def database_url(text: str) -> str:
