@@ -20,16 +20,19 @@ _ENGINES: Mapping[str, tuple[str, str]] = {
 
 
 def engine_class(url: URL) -> type[Engine]:
-    """Return the class for a URL, ``Engine`` itself where the database is not supported."""
+    """Return the class for a URL; raise ConfigError if the database is not supported."""
     if url.get_backend_name() not in _ENGINES:
-        return Engine
+        raise ConfigError(
+            f"{url.drivername!r} is not a supported database",
+            "use a sqlite:///, postgresql://, mysql:// or mariadb:// URL",
+        )
     module, name = _ENGINES[url.get_backend_name()]
     found: type[Engine] = getattr(importlib.import_module(module), name)
     return found
 
 
 def parse_url(text: str) -> URL:
-    """Parse a SQLAlchemy URL; raise ConfigError, never repeating the text."""
+    """Parse the URL of a supported database; raise ConfigError, never repeating the text."""
     try:
         url = make_url(text)
         return engine_class(url).read_url(url, text)
@@ -54,12 +57,6 @@ def files_of(url: URL) -> frozenset[str]:
 def open_engine(url: URL, deadline: Deadline, *, create: bool = False) -> Engine:
     """Return the engine for a URL; with ``create`` a missing SQLite file is made.
 
-    Raise ConfigError for one that is not supported, NoInputError for a missing file.
+    Raise ConfigError if it cannot be used, NoInputError for a missing file.
     """
-    found = engine_class(url)
-    if found is Engine:
-        raise ConfigError(
-            f"{url.drivername!r} is not a supported database",
-            "use a sqlite:///, postgresql://, mysql:// or mariadb:// URL",
-        )
-    return found(url, deadline, create=create)
+    return engine_class(url)(url, deadline, create=create)
