@@ -99,7 +99,9 @@ class Recorder:
             return None
         moment = time.time()
         values = self._of_success(moment) if event is Event.RAN else _of_failure(old, now)
-        values |= {metric.name: float(fields.get(key) or 0) for key, metric in METRICS.items()}
+        # What is None is not known; what is absent, such as ``kept``, is nothing.
+        told = {metric.name: fields.get(key, 0) for key, metric in METRICS.items()}
+        values |= {name: float(number) for name, number in told.items() if number is not None}
         values["last_run_timestamp_seconds"] = moment
         values["last_run_exit_status"] = float(exit_status_of(event, fields))
         values["last_run_success"] = float(event is Event.RAN)
