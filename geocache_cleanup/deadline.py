@@ -16,7 +16,7 @@ class Deadline:
         # Seconds on top of that, which no message mentions.
         self.extension = 0.0
         self.started = time.monotonic()
-        self.signal: signal.Signals | None = None
+        self._signal: signal.Signals | None = None
         # While a transaction ends, and after: a deadline cuts no commit and no roll-back.
         self.finishing = False
 
@@ -31,7 +31,12 @@ class Deadline:
             signal.signal(number, signal.SIG_IGN)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.signal = signal.Signals(number)
+        self._signal = signal.Signals(number)
+
+    @property
+    def signal(self) -> signal.Signals | None:
+        """The signal that has arrived, if one has."""
+        return self._signal
 
     @property
     def elapsed(self) -> float:
@@ -79,6 +84,10 @@ class _Share(Deadline):
     def __init__(self, whole: Deadline, part: float) -> None:
         super().__init__(whole.remaining * part)
         self._whole = whole
+
+    @property
+    def signal(self) -> signal.Signals | None:
+        return self._whole.signal
 
     def expired(self) -> bool:
         return self._whole.expired() or super().expired()

@@ -47,7 +47,8 @@ def error_boundary(invocation: Invocation) -> Iterator[None]:
 def _fail_late(invocation: Invocation) -> None:
     """Tell why the process is about to end; SQLite undoes what is not committed."""
     error = invocation.deadline.timeout_error()
-    if invocation.deadline.finishing or invocation.settings.batch_seconds:
+    is_in_batches = invocation.settings.batch_seconds and invocation.fields.get("dry_run") is False
+    if invocation.deadline.finishing or is_in_batches:
         error = error.of_commit()
     _fail(invocation, error.status, error.reason, invocation.hint_of(error), error)
 
@@ -71,7 +72,9 @@ def _fail(
     # A bug may come in the middle of batches as well.
     partial: Result | None = getattr(error, "partial", None)
     in_doubt = isinstance(error, CleanupError) and error.in_doubt
-    if partial and not in_doubt:
+    if in_doubt and "run_id" in invocation.fields:
+        reason += ": only the ledger tells what was deleted"
+    elif partial and not in_doubt:
         reason += f"; {_outcome(partial)}"
     if isinstance(error, SettingsError):
         fields["problems"] = list(error.problems)

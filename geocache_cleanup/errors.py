@@ -53,7 +53,7 @@ class CleanupError(Exception):
 
     def of_commit(self) -> Self:
         """Return the error as one of the commit, which may have taken effect all the same."""
-        self.reason += "; it may have come after a commit: only the ledger tells what was deleted"
+        self.reason += "; it may have come after a commit"
         self.in_doubt = True
         return self
 

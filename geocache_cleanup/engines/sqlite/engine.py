@@ -168,7 +168,7 @@ class SQLiteEngine(Engine):
 
     def _begin(self, connection: Connection) -> None:
         raw = driver_connection(connection)
-        self.deadline.finishing = False
+        self.deadline.finishing = self._committing = False
         if self._write:
             self._execute_waiting(raw, "BEGIN IMMEDIATE")
             return
