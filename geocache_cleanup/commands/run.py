@@ -3,13 +3,13 @@
 import contextlib
 from typing import TYPE_CHECKING
 
+from geocache_cleanup.commands.progress import ShownProgress
 from geocache_cleanup.engines.urls import open_engine
 from geocache_cleanup.errors import CleanupError, Interrupted
 from geocache_cleanup.events import Event
 from geocache_cleanup.invocation import Invocation
 from geocache_cleanup.pruning import batches, prune
 from geocache_cleanup.pruning.job import Job
-from geocache_cleanup.pruning.progress import ShownProgress
 from geocache_cleanup.result import NOT_ATOMIC
 from geocache_cleanup.times import instants
 

@@ -41,7 +41,7 @@ def show_status(
         raise UnavailableError(
             f"systemd does not answer: {error}", "see systemctl status"
         ) from None
-    status = max([_severity(report) for report in found], default=1)
+    status = max([_severity(report) for report in found])
     summary = f"{_WORDS[status]} - {_sentence(found)}"
     document = {
         "status": status,
@@ -75,7 +75,7 @@ def _severity(report: ServiceReport) -> int:
 
 
 def _sentence(found: Sequence[ServiceReport]) -> str:
-    worst = max(map(_severity, found), default=1)
+    worst = max(map(_severity, found))
     worst_of_all = [report for report in found if _severity(report) == worst]
     one = f"{worst_of_all[0].unit.removesuffix('.service')}: {worst_of_all[0].result}"
     if len(worst_of_all) == 1 and len(one) <= _SHORT:

@@ -17,7 +17,8 @@ from geocache_cleanup.pruning import prune
 from geocache_cleanup.pruning.batch_guard import BatchGuard
 from geocache_cleanup.pruning.batch_sizer import BatchSizer
 from geocache_cleanup.pruning.job import Job
-from geocache_cleanup.pruning.prune import SILENT, Progress, freed
+from geocache_cleanup.pruning.progress import SILENT, Progress
+from geocache_cleanup.pruning.prune import freed
 from geocache_cleanup.result import Result
 
 # The search, too, may keep writers out, and each of its transactions has a cost.
@@ -69,7 +70,7 @@ class BatchRun:
         self._is_open = False
         self._pages: int | None = None
         self._remaining = 0
-        # Else there are more than those that remain.
+        # Until then there may be more stale rows than remain of those found.
         self._is_all_found = False
         self.result = Result()
 

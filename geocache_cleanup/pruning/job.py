@@ -26,7 +26,6 @@ class Job:
     max_delete_percent: int
     dry_run: bool
     run_id: str
-    timeout: float = 60.0
     batch_seconds: float = 0.0
 
     @classmethod

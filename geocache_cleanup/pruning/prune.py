@@ -10,26 +10,11 @@ from geocache_cleanup.engines.table import Table, any_stale
 from geocache_cleanup.errors import CleanupError, DataError, DeadlineError
 from geocache_cleanup.pruning.job import Job
 from geocache_cleanup.pruning.ledger import NAME, Ledger
+from geocache_cleanup.pruning.progress import SILENT, Progress
 from geocache_cleanup.result import Result
 
 # The run is late already.
 _SECONDS_TO_COUNT = 0.7
-
-
-class Progress:
-    """Hears how a run gets on; this one ignores it."""
-
-    def started(self, seconds: float) -> None:
-        """Note that the table is found and, unless this is a dry run, was locked.
-
-        ``seconds`` are left of the time that the run may take.
-        """
-
-    def advance(self, done: int, total: int) -> None:
-        """Note how many of the stale rows have been dealt with."""
-
-
-SILENT = Progress()
 
 
 def prune(engine: Engine, job: Job, deadline: Deadline, progress: Progress = SILENT) -> Result:
@@ -50,7 +35,7 @@ def prune(engine: Engine, job: Job, deadline: Deadline, progress: Progress = SIL
     except Exception as error:
         if not (atomic or job.dry_run):
             vars(error)["partial"] = Result(atomic=False)
-        # Either it never came to delete anything, or a part of it is done.
+        # All is undone: how much there is to do can be counted.
         elif isinstance(error, DeadlineError) and table is not None and not job.dry_run:
             raise _too_slow(engine, job, deadline, error) from None
         raise
@@ -73,8 +58,8 @@ def _too_slow(engine: Engine, job: Job, deadline: Deadline, error: DeadlineError
         stale = f"{counted.deleted} stale rows"
     return DeadlineError(
         f"{error.reason}: there are {stale}; nothing was deleted",
-        f"use --batch-seconds {min(1.0, job.timeout / 10):g}, which deletes them in a series of "
-        "transactions and goes on where the last run stopped; or raise --timeout",
+        f"use --batch-seconds {min(1.0, deadline.timeout / 10):g}, which deletes them in a series "
+        "of transactions and goes on where the last run stopped; or raise --timeout",
     )
 
 
@@ -84,7 +69,9 @@ class _Rollback(Exception):  # noqa: N818 - it ends a trial, nothing is wrong
 
 @contextlib.contextmanager
 def trial(engine: Engine, job: Job) -> Iterator[Table]:
-    """Open a transaction at the table, locked, and undo it: a statement's own triggers write too.
+    """Open a transaction at the table, locked, and roll it back.
+
+    Even a DELETE that meets no row fires the triggers of statements, which may write.
 
     Raise CleanupError for what would stop a run.
     """

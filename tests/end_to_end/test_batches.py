@@ -113,7 +113,7 @@ def test_timeout_keeps_what_is_done(stuck: Path) -> None:
 def test_a_bug_keeps_what_is_done(database: Path) -> None:
     """The event of a bug says as well how far the run came."""
     bug = (
-        "from geocache_cleanup.pruning.progress import ShownProgress\n"
+        "from geocache_cleanup.commands.progress import ShownProgress\n"
         "ShownProgress.advance = lambda self, done, total: 1 // 0"
     )
     arguments = ("run", url(database), f"--before={jobs.CUTOFF}", BATCHES)

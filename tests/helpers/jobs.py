@@ -13,7 +13,7 @@ from geocache_cleanup.engines.sqlite import backlog
 from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.pruning import batches
 from geocache_cleanup.pruning.job import Job
-from geocache_cleanup.pruning.prune import Progress
+from geocache_cleanup.pruning.progress import Progress
 from geocache_cleanup.result import Result
 from geocache_cleanup.times.instants import read_instant
 from helpers.tables import connected

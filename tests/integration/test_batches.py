@@ -9,6 +9,7 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import ConfigError, DataError, DeadlineError
 from geocache_cleanup.pruning import batches, prune
+from geocache_cleanup.pruning.progress import Progress
 from helpers import commands, jobs, tables
 
 OLD, NEW = "2026-06-03T11:59:59Z", "2026-06-03T12:00:00Z"
@@ -145,7 +146,7 @@ def test_an_error_keeps_the_batches_before(tmp_path: Path) -> None:
     assert tables.fetch(path, "SELECT deleted FROM geocache_cleanup_runs") == [partial.deleted]
 
 
-class Alarm(prune.Progress):
+class Alarm(Progress):
     """Ends the time of the run once the first batch is committed."""
 
     def __init__(self, deadline: Deadline) -> None:
@@ -234,7 +235,7 @@ def test_the_log_does_not_grow(tmp_path: Path) -> None:
     fill(path, SHAPES["usual"])
     sizes = []
 
-    class Measure(prune.Progress):
+    class Measure(Progress):
         def advance(self, done: int, total: int) -> None:  # noqa: ARG002 - as in the base
             sizes.append(Path(f"{path}-wal").stat().st_size)
 
@@ -286,7 +287,7 @@ def test_a_single_transaction_that_is_too_slow_says_so(tmp_path: Path) -> None:
     deadline = Deadline(1)
     with pytest.raises(DeadlineError, match=f"there are {ROWS // 2} stale rows") as caught:
         prune.prune(open_engine(parse_url(f"sqlite:///{path}"), deadline), jobs.job(), deadline)
-    assert "--batch-seconds 1" in caught.value.hint
+    assert "--batch-seconds 0.1" in caught.value.hint
     assert tables.fetch(path, "SELECT count(*) FROM geo_cache") == [ROWS]
 
 

@@ -7,7 +7,8 @@ import pytest
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import open_engine, parse_url
 from geocache_cleanup.errors import ConfigError, DataError, TemporaryError
-from geocache_cleanup.pruning import batches, ledger, prune
+from geocache_cleanup.pruning import batches, ledger
+from geocache_cleanup.pruning.progress import Progress
 from helpers import commands, jobs, tables
 
 STALE, FRESH = "2026-05-01T00:00:00Z", "2026-09-01T00:00:00Z"
@@ -89,7 +90,7 @@ def test_rows_that_a_vacuum_moves_under_the_search(
             "INSERT INTO geo_cache (rowid, ip, last_seen) VALUES (?, ?, ?)", rows
         )
 
-    class Vacuum(prune.Progress):
+    class Vacuum(Progress):
         def advance(self, done: int, total: int) -> None:  # noqa: ARG002 - as in the base
             with tables.connected(path) as connection:
                 if connection.execute("SELECT max(rowid) > count(*) FROM geo_cache").fetchone()[0]:

@@ -11,7 +11,7 @@ from geocache_cleanup.engines.urls import open_engine
 from geocache_cleanup.errors import ConfigError
 from geocache_cleanup.pruning import batches
 from geocache_cleanup.pruning.ledger import NAME, Ledger
-from geocache_cleanup.pruning.prune import Progress
+from geocache_cleanup.pruning.progress import Progress
 from geocache_cleanup.result import Result
 from helpers import jobs
 from helpers.servers.commands import geocache_cleanup
