@@ -14,7 +14,7 @@ The data goes one way, and each folder answers one question:
 - ``report/``     what check and history show; ``schema/`` what migrate makes
 
 Nothing imports what stands above it in a run: ``times/`` knows no engine, an engine no job, the
-job no command. Only ``cli`` and ``invocation`` read the environment, print or exit.
+job no command. Only the top of the package reads settings from the environment, prints or exits.
 """
 
 __version__ = "0.3.0"

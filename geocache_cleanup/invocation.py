@@ -54,7 +54,7 @@ class Invocation:
         self.has_password = False
         self.deadline = Deadline(float("inf"))
         self.watchdog = Watchdog(self.deadline)
-        # What says why a command ends that does not end itself; the error boundary knows how.
+        # Called by the watchdog when the time is up, to tell why; set by the error boundary.
         self.on_expiry: Callable[[], None] = lambda: None
         self.notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
         self.given: Mapping[str, RawSetting] = {}

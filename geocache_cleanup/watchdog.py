@@ -19,7 +19,7 @@ from geocache_cleanup.threads import start_thread
 _GRACE = 1.1  # what ends by itself has done so by then; if not, ``on_expiry`` is called,
 _TELLING = 0.4  # and has so long to tell,
 _LOGGING = 1.6  # so that this, for the log of any event, comes after both.
-# What was given more time after all that ends by itself within so much of its end.
+# The grace where the deadline was extended.
 _GRACE_AFTER_EXTENSION = 0.4
 _BETWEEN_LOOKS = 0.05
 # Asleep so often in a row, and it is no pause between two writes.

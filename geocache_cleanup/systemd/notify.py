@@ -1,6 +1,6 @@
 """What the job says to the service manager: its state, and how long it may take."""
 
-import logging
+import contextlib
 import socket
 
 
@@ -25,11 +25,9 @@ class Notifier:
         """Send one datagram; a manager that cannot be reached must not fail the job."""
         if not self._address:
             return
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-                # A manager that does not listen just now must not hold the job up either.
-                sender.setblocking(False)
-                # A path may hold bytes that are no text.
-                sender.sendto(message.encode(errors="backslashreplace"), self._address)
-        except OSError:
-            logging.getLogger(__name__).debug("the service manager cannot be reached")
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, kind) as sender:
+            # A manager that does not listen just now must not hold the job up either.
+            sender.setblocking(False)
+            # A path may hold bytes that are no text.
+            sender.sendto(message.encode(errors="backslashreplace"), self._address)

@@ -59,6 +59,14 @@ def to_datetime(instant: int) -> dt.datetime:
     return EPOCH + dt.timedelta(microseconds=instant)
 
 
+def date_text(instant: int, days: int) -> str | None:
+    """Return the date, so many days after an instant, as text, or None outside the calendar."""
+    try:
+        return (to_datetime(instant) + dt.timedelta(days=days)).date().isoformat()
+    except OverflowError:
+        return None
+
+
 def of_datetime(moment: dt.datetime) -> int:
     """Return the instant of an aware datetime."""
     return (moment - EPOCH) // dt.timedelta(microseconds=1)

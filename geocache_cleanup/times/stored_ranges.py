@@ -7,7 +7,6 @@ cost follows the stale ones.
 """
 
 import dataclasses
-import datetime as dt
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,9 +69,9 @@ def text_ranges(cutoff: int, now: int) -> Iterator[Range]:
     after the digits.
     """
     # A zone shifts text by less than a day either way. Before the first is no time that is set.
-    set_ = _date_text(instants.FIRST_SET, 2) or ""
-    first = max(set_, _date_text(cutoff, -1) or "")
-    last = _date_text(cutoff, 2)
+    set_ = instants.date_text(instants.FIRST_SET, 2) or ""
+    first = max(set_, instants.date_text(cutoff, -1) or "")
+    last = instants.date_text(cutoff, 2)
     yield Range("", set_, Verdict.NOTHING)
     if set_ < first:
         yield Range(set_, first, Verdict.DATES_STALE)
@@ -99,11 +98,3 @@ def _gaps(start: str, last_year: int) -> Iterator[Range]:
 
 def _year(instant: int) -> int:
     return instants.to_datetime(instant).year
-
-
-def _date_text(instant: int, days: int) -> str | None:
-    """Return the date some days off as text, or None outside the calendar."""
-    try:
-        return (instants.to_datetime(instant) + dt.timedelta(days=days)).date().isoformat()
-    except OverflowError:
-        return None

@@ -13,11 +13,12 @@ from sqlalchemy.engine import URL, Connection
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.mysql import durability, errors, guards, inspection, session
 from geocache_cleanup.engines.mysql.expressions import MySQLExpressions
-from geocache_cleanup.engines.mysql.index import printed_index
+from geocache_cleanup.engines.mysql.index import ONLINE
 from geocache_cleanup.engines.mysql.table import MySQLTable
 from geocache_cleanup.engines.server import diagnoses
 from geocache_cleanup.engines.server.drivers import Driver
 from geocache_cleanup.engines.server.engine import Mode, ServerEngine
+from geocache_cleanup.engines.server.index import printed_index
 from geocache_cleanup.errors import CleanupError, ConfigError
 
 _SOCKET = "/run/mysqld/mysqld.sock"
@@ -51,7 +52,8 @@ class MySQLEngine(ServerEngine):
 
     @classmethod
     def index_sql(cls, dialect: sa.engine.Dialect, index: sa.Index) -> str:
-        return printed_index(index, cls.quote, unless_exists=cls.can_skip_index(dialect))
+        create = "CREATE INDEX IF NOT EXISTS" if cls.can_skip_index(dialect) else "CREATE INDEX"
+        return printed_index(index, cls.quote, create, ONLINE)
 
     @classmethod
     def can_skip_index(cls, dialect: sa.engine.Dialect) -> bool:

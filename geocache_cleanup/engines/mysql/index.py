@@ -1,7 +1,6 @@
 """The index on the time column of a MariaDB or MySQL table, built while others write."""
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -13,18 +12,9 @@ if TYPE_CHECKING:
 
 # Longer than any time in text; MySQL wants to know how much of a long column to keep.
 _PREFIX = 64
-_ONLINE = "ALGORITHM=INPLACE LOCK=NONE"
+ONLINE = "ALGORITHM=INPLACE LOCK=NONE"
 # What MySQL answers where a table or a column cannot be indexed beside writers.
 _NOT_ONLINE = {1845, 1846, 1221, 1235}
-
-
-def printed_index(index: sa.Index, quote: Callable[[str], str], *, unless_exists: bool) -> str:
-    """Return the statement as text, for a table of which nothing is known."""
-    assert index.table is not None
-    where = ".".join(map(quote, filter(None, (index.table.schema, index.table.name))))
-    (column,) = (quote(column.name) for column in index.columns)
-    unless = "IF NOT EXISTS " if unless_exists else ""
-    return f"CREATE INDEX {unless}{quote(str(index.name))} ON {where} ({column}) {_ONLINE}"
 
 
 def create_index(table: "MySQLTable", name: str) -> bool:
@@ -37,7 +27,7 @@ def create_index(table: "MySQLTable", name: str) -> bool:
         column += f"({_PREFIX})"
     statement = f"CREATE INDEX {table.engine.quote(name)} ON {table.quoted} ({column})"
     try:
-        table.execute(f"{statement} {_ONLINE}")
+        table.execute(f"{statement} {ONLINE}")
     except sa.exc.DBAPIError as error:
         if error.orig is None or error.orig.args[0] not in _NOT_ONLINE:
             raise

@@ -76,7 +76,7 @@ _PARTS = """WITH RECURSIVE parts (number) AS (
         SELECT CAST(CAST(:table AS text) AS regclass)::oid
         UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i
               JOIN parts ON i.inhparent = parts.number)"""
-# Of the table and all that inherits from it; foreign keys are triggers here, 8 is for DELETE.
+# Foreign keys are triggers here; the bit 8 of tgtype is for DELETE.
 GUARDS = sa.text(
     f"""
     {_PARTS}

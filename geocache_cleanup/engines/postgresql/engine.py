@@ -8,11 +8,11 @@ from sqlalchemy.engine import Connection
 
 from geocache_cleanup.engines.postgresql import catalog, errors, inspection, session
 from geocache_cleanup.engines.postgresql.expressions import PostgreSQLExpressions
-from geocache_cleanup.engines.postgresql.index import printed_index
 from geocache_cleanup.engines.postgresql.table import MIGRATION_LOCK, PostgreSQLTable
 from geocache_cleanup.engines.server import diagnoses
 from geocache_cleanup.engines.server.drivers import Driver
 from geocache_cleanup.engines.server.engine import Mode, ServerEngine
+from geocache_cleanup.engines.server.index import printed_index
 from geocache_cleanup.errors import CleanupError
 
 
@@ -32,7 +32,7 @@ class PostgreSQLEngine(ServerEngine):
 
     @classmethod
     def index_sql(cls, dialect: sa.engine.Dialect, index: sa.Index) -> str:  # noqa: ARG003 - one signature for all engines
-        return printed_index(index, cls.quote)
+        return printed_index(index, cls.quote, "CREATE INDEX CONCURRENTLY IF NOT EXISTS")
 
     def table(self, connection: Connection, name: str, column: str) -> PostgreSQLTable:
         return inspection.inspect_table(self, connection, name, column)

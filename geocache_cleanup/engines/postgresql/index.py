@@ -1,6 +1,6 @@
 """The index on the time column of a PostgreSQL table, built while others write."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -25,15 +25,6 @@ _LEFT_OVER = sa.text(
     WHERE x.indrelid = CAST(:table AS regclass) AND x.indexrelid = to_regclass(:index)
     """
 )
-
-
-def printed_index(index: sa.Index, quote: Callable[[str], str]) -> str:
-    """Return the statement as text, for a table of which nothing is known."""
-    assert index.table is not None
-    name = quote(str(index.name))
-    where = ".".join(map(quote, filter(None, (index.table.schema, index.table.name))))
-    (column,) = (quote(column.name) for column in index.columns)
-    return f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {where} ({column})"
 
 
 class IndexBuilder:

@@ -24,13 +24,14 @@ _DURABLE = (
     "SELECT set_config('synchronous_commit', 'on', {local})"
     " WHERE current_setting('synchronous_commit') = 'off'"
 )
-# Version 17 has it; it is not prolonged by another number, and each statement has its own limit.
+# Since version 17. A new value does not start it anew: it is switched off, as each statement has
+# a limit of its own.
 _WHOLE = (
     "SELECT set_config('transaction_timeout', '0', {local})"
     " WHERE current_setting('transaction_timeout', true) <> '0'"
 )
 # A replica says so at once, before anything is searched; asking for READ WRITE would override
-# a role that is set read-only on purpose. Nobody may set the other but who has set it.
+# a role that is set read-only on purpose. The other is refused: only a superuser may reset it.
 _MUST_WRITE = (
     "DO $$BEGIN IF current_setting('transaction_read_only')::boolean THEN"
     " RAISE read_only_sql_transaction USING MESSAGE ="

@@ -101,9 +101,10 @@ def _is_before(
 ) -> Condition:
     """Return the condition for text that is a date or time, most of which the date decides."""
     date = sa.func.substr(text, 1, 10)
-    set_, first, last = _date(instants.FIRST_SET, 2), _date(cutoff, -1), _date(cutoff, 2)
+    set_ = instants.date_text(instants.FIRST_SET, 2)
+    first, last = instants.date_text(cutoff, -1), instants.date_text(cutoff, 2)
     known: list[tuple[Condition, Condition]] = [
-        (date < _date(instants.FIRST_SET, -1), sa.false()),
+        (date < instants.date_text(instants.FIRST_SET, -1), sa.false()),
         (sa.and_(date >= set_, date < first), sa.true()),
     ]
     if last is not None:
@@ -176,9 +177,3 @@ def _quoted(text: str) -> Column:
 
 def _big(value: int) -> Column:
     return sa.literal_column(str(value), sa.BigInteger)
-
-
-def _date(cutoff: int, days: int) -> str | None:
-    moment = cutoff + days * instants.DAY
-    is_of_calendar = typed_ranges.FIRST <= moment <= typed_ranges.LAST
-    return typed_ranges.local_text(moment)[:10] if is_of_calendar else None

@@ -69,5 +69,5 @@ def quote(name: str) -> str:
 
 
 def qualified(table: str, column: str) -> Column:
-    """Return a column by its full name: SQLite takes a lone quoted name it knows not for text."""
+    """Return a column by its full name: a quoted name alone, of no column, is text to SQLite."""
     return sa.literal_column(f"{quote(table)}.{quote(column)}")

@@ -19,8 +19,8 @@ from geocache_cleanup.times import instants, stored_ranges
 _WITH_Z = "%Y-%m-%dT%H:%M:%SZ"
 _WITHOUT_ZONE = "%Y-%m-%d %H:%M:%S"
 _FIRST_SET = {_WITH_Z: "2000-01-01T00:00:00Z", _WITHOUT_ZONE: "2000-01-01 00:00:00"}
-# To look for each digit is slower. No other time that can be read has its signs in the same places,
-# but for a bare date with "Z[aa:bb:c]" behind a blank.
+# "?" is quicker than "[0-9]". No other time that can be read has its signs in the same places, but
+# for a bare date with "Z[aa:bb:c]" behind a blank: hence the digit after that.
 _SHAPES = {
     form: re.sub("[0-9]", "?", text).replace(" ?", " [0-9]") for form, text in _FIRST_SET.items()
 }
