@@ -147,7 +147,7 @@ class Engine(abc.ABC):
         return True
 
     def check_beside(self, connection: Connection, name: str) -> None:
-        """Raise CleanupError if no transaction may write to a table, which has none, and to others."""
+        """Raise CleanupError if no transaction may write to a table that has none, and to others."""
 
     def findings(self, connection: Connection) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - as above
         """Return what of the server's settings may undo what was told, each with a remedy."""
@@ -157,7 +157,7 @@ class Engine(abc.ABC):
         """Do what is due after a batch, while the write lock is free."""
 
     def layout(self, connection: Connection) -> int | None:  # noqa: ARG002 - as above
-        """Return a number that changes when rows may have got other rowids; None if nothing tells."""
+        """Return a number that changes when rowids may have changed; None if nothing tells."""
         return None
 
     def spare_pages(self, connection: Connection) -> int | None:  # noqa: ARG002 - as above
