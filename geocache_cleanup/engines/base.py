@@ -147,7 +147,7 @@ class Engine(abc.ABC):
         return True
 
     def check_beside(self, connection: Connection, name: str) -> None:
-        """Raise CleanupError if no transaction may write to a table that has none, and to others."""
+        """Raise CleanupError if no transaction may change a table that has none beside others."""
 
     def findings(self, connection: Connection) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - as above
         """Return what of the server's settings may undo what was told, each with a remedy."""
