@@ -15,7 +15,8 @@ from helpers import processes, tables
 from helpers.commands import url
 from helpers.faults.fault import Action, Fault, Kind
 from helpers.faults.runs import ForkServer, ForkServers, Outcome, arguments
-from helpers.faults.template import DOCUMENTED, DatabaseTemplate, tally, trials, verify
+from helpers.faults.template import DOCUMENTED, DatabaseTemplate, trials, verify
+from helpers.reporting import tally
 
 SEED = 20_260_609
 _TIMEOUT = 2

@@ -13,7 +13,8 @@ import pytest
 from helpers import processes, tables
 from helpers.faults.fault import Action, Fault, Kind
 from helpers.faults.runs import ForkServer, ForkServers, Outcome, arguments
-from helpers.faults.template import DOCUMENTED, DatabaseTemplate, tally, trials
+from helpers.faults.template import DOCUMENTED, DatabaseTemplate, trials
+from helpers.reporting import tally
 
 SEED = 20_260_608
 _COLUMNS = "ip, country_code, country_name, asn, org, cached_at, last_seen"

@@ -9,7 +9,7 @@ from helpers import tables
 from helpers.commands import url
 from helpers.faults.fault import Action, Fault, Kind
 from helpers.faults.runs import ForkServers
-from helpers.faults.template import tally
+from helpers.reporting import tally
 
 _YEAR = 366 * 86_400
 

@@ -14,7 +14,8 @@ import pytest
 from helpers import commands, processes, tables
 from helpers.faults.fault import Action, Fault, Kind
 from helpers.faults.runs import ForkServer, ForkServers, Outcome, arguments
-from helpers.faults.template import FAILED, NEW, OLD, DatabaseTemplate, tally, verify
+from helpers.faults.template import FAILED, NEW, OLD, DatabaseTemplate, verify
+from helpers.reporting import tally
 
 _TIMEOUT = 2
 

@@ -14,7 +14,8 @@ import pytest
 from helpers import commands, processes, tables
 from helpers.faults.fault import Action, Fault, Kind
 from helpers.faults.runs import ForkServer, ForkServers, arguments
-from helpers.faults.template import NEW, RAN, DatabaseTemplate, tally, trials, verify
+from helpers.faults.template import NEW, RAN, DatabaseTemplate, trials, verify
+from helpers.reporting import tally
 
 SEED = 20_260_605
 _SMALL = {"stale": 600, "fresh": 600}

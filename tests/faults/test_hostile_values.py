@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from helpers import tables
 from helpers.faults.hostile_input import AWKWARD, INJECTIONS, REFUSED, TAKEN, furnish
 from helpers.faults.runs import ForkServers, arguments
-from helpers.faults.template import DOCUMENTED, DatabaseTemplate, tally
+from helpers.faults.template import DOCUMENTED, DatabaseTemplate
+from helpers.reporting import tally
 
 _NAMES = ("--table", "--time-column", "--time-zone", "--before", "--retention-days")
 _REFUSED = DOCUMENTED - {0, 70}

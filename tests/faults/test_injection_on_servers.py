@@ -7,7 +7,8 @@ import pytest
 
 from helpers.faults.hostile_input import INJECTIONS, leaks
 from helpers.faults.runs import ForkServers
-from helpers.faults.template import DOCUMENTED, tally
+from helpers.faults.template import DOCUMENTED
+from helpers.reporting import tally
 from helpers.servers.dialects import is_postgresql, text_of
 
 pytestmark = pytest.mark.servers

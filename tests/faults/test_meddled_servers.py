@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from helpers.faults.runs import ForkServers, Outcome
-from helpers.faults.template import RAN, tally, trials
+from helpers.faults.template import RAN, trials
 from helpers.processes import wait_until
+from helpers.reporting import tally
 from helpers.servers.dialects import is_postgresql, numbered, text_of
 from helpers.servers.proxy import Proxy
 

@@ -18,7 +18,8 @@ from helpers import commands, processes
 from helpers.faults.fault import Fault, Kind
 from helpers.faults.hostile_input import PASSWORD, QUOTED_PASSWORD, leaks
 from helpers.faults.runs import ForkServers, Outcome
-from helpers.faults.template import DOCUMENTED, tally
+from helpers.faults.template import DOCUMENTED
+from helpers.reporting import tally
 
 SEED = 20_260_607
 _SOURCES = ("option", "environment", "credential")

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from helpers.jobs import CUTOFF
@@ -28,15 +28,7 @@ def execute(
     *arguments: str, env: Mapping[str, str] | None = None, **options: Any
 ) -> "subprocess.CompletedProcess[str]":
     """Run geocache-cleanup as a process, with nothing of ours in its environment."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=environment(env),
-        check=False,
-        **options,
-    )
+    return _run([*COMMAND, *arguments], env=environment(env), **options)
 
 
 def execute_in_python(
@@ -47,14 +39,12 @@ def execute_in_python(
         f"import sys\n{first}\nsys.argv = ['geocache-cleanup', *{list(arguments)!r}]\n"
         "from geocache_cleanup.__main__ import main\nmain()\n"
     )
+    return _run([sys.executable, "-c", code], env=environment(), **options)
+
+
+def _run(command: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=False,
-        timeout=120,
-        **options,
+        command, capture_output=True, text=True, timeout=120, check=False, **options
     )
 
 

@@ -23,19 +23,18 @@ def wait_until(what: str, holds: Any, seconds: float = PATIENCE_SECONDS) -> None
                 return
         except Exception as error:  # noqa: BLE001 - it is what the wait is for
             last = error
-        time.sleep(0.05)
+        time.sleep(0.02)
     raise AssertionError(f"{what} took more than {seconds} seconds; last: {last!r}")
 
 
 def wait_until_it_listens(process: "subprocess.Popen[str]") -> None:
     """Return once a process has a handler of its own for SIGTERM."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
+
+    def listens() -> bool:
         found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status_of(process.pid), re.MULTILINE)
-        if found and int(found[1], 16) >> (signal.SIGTERM - 1) & 1:
-            return
-        time.sleep(0.02)
-    raise AssertionError("the process has not come to listen for signals")
+        return bool(found and int(found[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+    wait_until("to listen for signals", listens, 30)
 
 
 def wait_until_it_stops(pid: int) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from helpers import reporting, tables
+from helpers import tables
 from helpers.databases import make_large_table
 from helpers.faults.runs import Outcome
+from helpers.reporting import tally
 
 OLD, NEW = "2026-05-01T00:00:00Z", "2026-09-01T00:00:00Z"
 # Read in Python, which takes as long as in a large table of the common form.
@@ -20,7 +21,6 @@ SLOW_OLD = "2026-05-01T00:00:00.5+00:00"
 DOCUMENTED = {0, 2, 65, 66, 69, 74, 75, 77, 78, 130}
 FAILED, RAN = "geo_cache_cleanup_failed", "geo_cache_cleanup_ran"
 # Printed at the end, see conftest.py.
-tally = reporting.tally
 
 
 def trials(few: int, number: int) -> list[object]:

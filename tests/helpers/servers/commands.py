@@ -1,14 +1,13 @@
 """The command under test as a process that works on a server, with a URL in its environment."""
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from helpers import commands
 from helpers.processes import PATIENCE_SECONDS
 from helpers.servers.dialects import text_of
 
@@ -37,15 +36,16 @@ class Command:
     def __init__(self, *arguments: object, url: object, **environment: str) -> None:
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "geocache_cleanup", *(str(part) for part in arguments)],
-            env={
-                **{key: value for key, value in os.environ.items() if "GEOCACHE" not in key},
-                "GEOCACHE_CLEANUP_DATABASE_URL": str(url),
-                "GEOCACHE_CLEANUP_LOG_FORMAT": "json",
-                "SQLALCHEMY_WARN_20": "1",
-                "PYTHONWARNINGS": "error,ignore::ResourceWarning",  # PyMySQL leaves a socket
-                **environment,
-            },
+            [*commands.COMMAND, *map(str, arguments)],
+            env=commands.environment(
+                {
+                    "GEOCACHE_CLEANUP_DATABASE_URL": str(url),
+                    "GEOCACHE_CLEANUP_LOG_FORMAT": "json",
+                    "SQLALCHEMY_WARN_20": "1",
+                    "PYTHONWARNINGS": "error,ignore::ResourceWarning",  # PyMySQL leaves a socket
+                    **environment,
+                }
+            ),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
