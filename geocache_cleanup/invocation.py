@@ -6,7 +6,6 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO, cast
 
 from geocache_cleanup import hints, output
@@ -101,9 +100,9 @@ class Invocation:
             yield from settings_file.problems(self.service.settings_file)
 
     @property
-    def settings_file(self) -> Path:
-        """The file that an admin sets this command's variables in."""
-        return (self.service or Service()).settings_file
+    def service_of_admin(self) -> Service:
+        """What an admin is told of: the service that this command is, else the plain one."""
+        return self.service or Service()
 
     @property
     def ignores_service(self) -> bool:
@@ -187,5 +186,5 @@ class Invocation:
             return f"{NOT_GIVEN}; {REMEDY}"
         return (
             f"no database is configured and there is no {DEFAULT_DATABASE}; set "
-            f"{SETTINGS['database_url'].variable} in {self.settings_file}"
+            f"{SETTINGS['database_url'].variable} in {self.service_of_admin.settings_file}"
         )

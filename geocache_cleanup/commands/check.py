@@ -49,7 +49,7 @@ def run_check(invocation: Invocation, *, as_json: bool) -> None:
         settings=_shown_settings(invocation),
         cutoff=instants.render(invocation.settings.cutoff),
         retention_days=invocation.settings.retention_days,
-        timers=timers.look(),
+        timers=timers.look(invocation.service_of_admin),
     )
     try:
         with _completed(invocation, document):
@@ -91,7 +91,7 @@ def _completed(invocation: Invocation, document: CheckDocument) -> Iterator[None
             ignores_service=invocation.ignores_service,
             timeout=invocation.settings.timeout,
             is_root=os.geteuid() == 0 and not invocation.service,
-            settings_file=str(invocation.settings_file),
+            service=invocation.service_of_admin,
         )
         document.advice = [
             Advice(found.finding, invocation.in_words_of_reader(found.remedy))

@@ -100,7 +100,9 @@ def resolve(
             f"{SETTINGS['timeout'].option} ({SETTINGS['timeout'].variable})"
         )
     if set(problems) == {"database_url"} and given["database_url"].text and not found:
-        raise ConfigError(problems["database_url"], "set a complete SQLAlchemy URL")
+        raise ConfigError(
+            problems["database_url"], "set --database-url to a complete SQLAlchemy URL"
+        )
     if found or problems:
         raise SettingsError([*found, *problems.values()])
     return _build(given, values, instants.of_datetime(now))

@@ -8,6 +8,7 @@ from geocache_cleanup.engines.connection_info import ConnectionInfo
 from geocache_cleanup.invocation import NOT_GIVEN, REMEDY
 from geocache_cleanup.report.document import Advice, CheckDocument, LedgerReport
 from geocache_cleanup.report.table_advice import MIGRATE, of_estimate, of_table
+from geocache_cleanup.systemd.service import Service
 from geocache_cleanup.systemd.timers import Timers
 
 _LATE_DAYS = 2
@@ -25,7 +26,7 @@ class AdviceContext:
     ignores_service: bool
     timeout: float
     is_root: bool
-    settings_file: str
+    service: Service
 
 
 LEDGER_NOT_ATOMIC = Advice(
@@ -54,7 +55,7 @@ def advise(document: CheckDocument, context: AdviceContext) -> Sequence[Advice]:
         found += of_estimate(document.lock, context.timeout)
     if document.ledger:
         found += _of_ledger(document.ledger)
-    return [*found, *_of_timers(document.timers)]
+    return [*found, *_of_timers(document.timers, context.service)]
 
 
 def _of_settings(document: CheckDocument, context: AdviceContext) -> Iterator[Advice]:
@@ -63,7 +64,7 @@ def _of_settings(document: CheckDocument, context: AdviceContext) -> Iterator[Ad
     elif document.connection is None and document.problem is None:
         yield Advice(
             "no database is configured yet",
-            f"set GEOCACHE_CLEANUP_DATABASE_URL in {context.settings_file}",
+            f"set GEOCACHE_CLEANUP_DATABASE_URL in {context.service.settings_file}",
         )
     if context.has_secret_in_view:
         yield Advice(
@@ -136,9 +137,9 @@ def _days_since(moment: str) -> float | None:
     return passed / dt.timedelta(days=1)
 
 
-def _of_timers(timers: Timers) -> Iterator[Advice]:
+def _of_timers(timers: Timers, service: Service) -> Iterator[Advice]:
     # Whoever has instances only has no need of the other timer.
-    is_any_active = any(unit.active == "active" for unit in timers.units)
+    is_needed = service.instance or not any(unit.active == "active" for unit in timers.units)
     for unit in timers.units:
         is_enabled = unit.enabled.startswith("enabled")
         if is_enabled and unit.active != "active":
@@ -151,7 +152,7 @@ def _of_timers(timers: Timers) -> Iterator[Advice]:
                 f"{unit.unit} is active but {unit.enabled}: it ends with the next boot",
                 f"systemctl enable {unit.unit}",
             )
-        elif not is_enabled and not is_any_active:
+        elif not is_enabled and is_needed and unit.unit == service.timer:
             yield Advice(
                 f"{unit.unit} is {unit.enabled}: nothing starts the job",
                 f"systemctl enable --now {unit.unit}",

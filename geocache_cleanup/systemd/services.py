@@ -55,7 +55,7 @@ def look(instance: str | None) -> Sequence[ServiceReport]:
 
     Raise NoAnswerError if systemd does not answer.
     """
-    known = {timer.unit: timer for timer in timers.look().units}
+    known = {timer.unit: timer for timer in timers.look(Service(instance)).units}
     if instance:
         services = [Service(instance)]
     else:

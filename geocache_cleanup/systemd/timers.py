@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from geocache_cleanup.systemd.ask import NoAnswerError, show
+from geocache_cleanup.systemd.service import Service
 from geocache_cleanup.times import instants
 
 # Instances are listed only as far as systemd has loaded them, which it has if they are armed.
@@ -39,14 +40,18 @@ class Timers:
     unknown: str | None = None
 
 
-def look() -> Timers:
-    """Ask systemd, for two seconds at most; where there is none, say so and never fail."""
+def look(service: Service) -> Timers:
+    """Ask systemd, for two seconds at most; where there is none, say so and never fail.
+
+    The timer of ``service`` is among them though it be neither enabled nor active.
+    """
     try:
-        shown = show(_UNITS, _PROPERTIES, _SECONDS)
+        shown = show((service.timer, *_UNITS), _PROPERTIES, _SECONDS)
     except NoAnswerError as error:
         return Timers(unknown=str(error))
-    timers = [timer for timer in map(_timer, shown) if timer]
-    return Timers(timers, None if timers else f"there is no {_UNITS[0]}")
+    # Each once: a unit that is named twice is shown twice.
+    timers = {timer.unit: timer for timer in map(_timer, shown) if timer}
+    return Timers([*timers.values()], None if timers else f"there is no {_UNITS[0]}")
 
 
 def _timer(found: Mapping[str, str]) -> Timer | None:

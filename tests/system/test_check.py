@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from helpers.system.machine import DATABASE, START, USER, Machine
+from helpers.system.machine import DATABASE, SERVICE, START, USER, Machine
 
 pytestmark = pytest.mark.system
 
@@ -14,11 +14,11 @@ TIMER = "geocache-cleanup.timer"
 CHECK = "geocache-cleanup check"
 
 
-def check(machine: Machine) -> dict[str, Any]:
+def check(machine: Machine, options: str = "") -> dict[str, Any]:
     """Return the document of check, once systemd has answered it."""
 
     def ask() -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(machine.run(f"{CHECK} --json 2>/dev/null"))
+        document: dict[str, Any] = json.loads(machine.run(f"{CHECK} --json {options} 2>/dev/null"))
         busy = "did not answer" in (document["timers"]["unknown"] or "")
         return {} if busy else document
 
@@ -59,6 +59,28 @@ def test_a_disabled_timer_and_an_instance(machine: Machine) -> None:
         machine.run("systemctl disable --now geocache-cleanup@eu.timer")
     finally:
         machine.run(f"systemctl enable --now {TIMER}")
+
+
+def test_an_instance_is_told_of_its_own_units(machine: Machine) -> None:
+    """Of its timer as well, which systemd has not loaded: nothing it says is of the plain ones."""
+    database = "/var/lib/geocache-cleanup/eu/geo_cache.db"
+    machine.run("install -d -o geocache-cleanup /var/lib/geocache-cleanup/eu")
+    machine.fill(stale=1, fresh=1, database=database)
+    machine.write(
+        "/etc/geocache-cleanup/eu.env", f"GEOCACHE_CLEANUP_DATABASE_URL=sqlite:///{database}\n"
+    )
+    machine.run("geocache-cleanup migrate --instance eu")
+    document = check(machine, "--instance eu")
+    units = [timer["unit"] for timer in document["timers"]["units"]]
+    assert units == ["geocache-cleanup@eu.timer", TIMER]
+    assert "geocache-cleanup@eu.timer is disabled: nothing starts the job" in findings(document)
+    remedies = " ".join(advice["remedy"] for advice in document["advice"])
+    assert "start geocache-cleanup@eu.service, then journalctl -u geocache-cleanup@eu " in remedies
+    assert SERVICE not in remedies
+    machine.sqlite("DROP TABLE geo_cache", database)
+    machine.run("systemctl start geocache-cleanup@eu.service || true")
+    explained = machine.run("journalctl --quiet -x -u geocache-cleanup@eu.service -p err")
+    assert "systemctl start 'geocache-cleanup@eu.service'" in explained
 
 
 def test_a_timer_that_ends_with_the_next_boot(machine: Machine) -> None:

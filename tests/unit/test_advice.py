@@ -11,6 +11,7 @@ from geocache_cleanup.report.advice import AdviceContext, advise
 from geocache_cleanup.report.document import CheckDocument, LedgerReport, Problem, ShownSetting
 from geocache_cleanup.report.preview import RunEstimate, TableReport
 from geocache_cleanup.report.statistics import Counts
+from geocache_cleanup.systemd.service import Service
 from geocache_cleanup.systemd.timers import Timer, Timers
 
 CONTEXT = AdviceContext(
@@ -18,7 +19,7 @@ CONTEXT = AdviceContext(
     ignores_service=False,
     timeout=60.0,
     is_root=False,
-    settings_file="/etc/default/geocache-cleanup",
+    service=Service(),
 )
 TABLE = TableReport(
     "geo_cache", "last_seen", "TEXT", ["ip", "last_seen"], ["ip"], "ix", atomic=True
@@ -106,6 +107,21 @@ def test_one_finding(changes: dict[str, Any], finding: str, remedy: str) -> None
     (advice,) = advise(document(**changes), CONTEXT)
     assert finding in advice.finding
     assert remedy in advice.remedy
+
+
+OWN = dataclasses.replace(TIMER, unit="geocache-cleanup@eu.timer")
+OFF = {"enabled": "disabled", "active": "inactive"}
+
+
+def test_the_timer_of_another_service_starts_no_instance() -> None:
+    """An instance has need of its own, and the plain timer of none where only instances are."""
+    context = dataclasses.replace(CONTEXT, service=Service("eu"))
+    own_is_off = document(timers=Timers([dataclasses.replace(OWN, **OFF), TIMER]))
+    (advice,) = advise(own_is_off, context)
+    assert advice.finding == f"{OWN.unit} is disabled: nothing starts the job"
+    assert advice.remedy == f"systemctl enable --now {OWN.unit}"
+    plain_is_off = document(timers=Timers([OWN, dataclasses.replace(TIMER, **OFF)]))
+    assert advise(plain_is_off, context) == advise(plain_is_off, CONTEXT) == []
 
 
 @pytest.mark.parametrize(

@@ -36,3 +36,25 @@ def test_an_instance_has_its_own_names() -> None:
         "check the credential geocache-cleanup.eu.database-url, or run "
         "geocache-cleanup migrate --instance eu"
     )
+
+
+@pytest.mark.parametrize(
+    ("hint", "read"),
+    [
+        (
+            "start geocache-cleanup.service, then journalctl -u geocache-cleanup -x",
+            "start geocache-cleanup@eu.service, then journalctl -u geocache-cleanup@eu -x",
+        ),
+        (
+            "as the credential geocache-cleanup.database-url, mode 0600",
+            "as the credential geocache-cleanup.eu.database-url, mode 0600",
+        ),
+        ("look at geocache-cleanup check", "look at geocache-cleanup check --instance eu"),
+        ("see geocache-cleanup history", "see geocache-cleanup history --instance eu"),
+        ("chown it to geocache-cleanup", "chown it to geocache-cleanup"),
+    ],
+)
+def test_what_is_named_is_the_instance_s_own(hint: str, read: str) -> None:
+    """Else the command would prune another database; the user is one for all."""
+    assert hints.for_service(hint, Service("eu"), "default") == read
+    assert hints.for_service(hint, Service(), "default") == hint

@@ -112,3 +112,5 @@ def test_a_catalog_entry_names_its_event(event: Event) -> None:
     text = catalog_entries()[event.message_id]
     assert re.search(rf"\b{event.value}\b", text)
     assert text.startswith("\nSubject: ")
+    # An instance has units and a settings file of its own.
+    assert not re.search(r"geocache-cleanup\.(service|timer)|/etc/default", text)

@@ -83,6 +83,8 @@ def test_credential_that_is_no_url(tmp_path: Path, content: bytes) -> None:
     assert CREDENTIAL in caught.value.reason
     assert not content or content.decode(errors="replace") not in caught.value.reason
     assert "empty" in caught.value.reason or "LoadCredentialEncrypted=" in caught.value.reason
+    # Under the service that becomes the name of its own credential.
+    assert isinstance(caught.value, SettingsError) or "--database-url" in caught.value.hint
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "loop", "large", "latin-1"])
