@@ -106,6 +106,14 @@ def test_the_catalog_explains_each_event_and_no_other() -> None:
     assert set(catalog_entries()) == {event.message_id for event in Event}
 
 
+def test_what_a_killed_run_leaves_is_not_promised() -> None:
+    """It may have been killed after a commit, of a batch or of all; the ledger knows."""
+    text = " ".join(catalog_entries()[Event.STARTED.message_id].split())
+    assert "before the run or as it is after it, in batches some are done" in text
+    assert '"geocache-cleanup history" tells which' in text
+    assert "no transactions" in text
+
+
 @pytest.mark.parametrize("event", Event, ids=lambda event: event.name.lower())
 def test_a_catalog_entry_names_its_event(event: Event) -> None:
     """Ids are opaque; the event's name in the text shows that none were swapped."""
