@@ -1,6 +1,7 @@
 """What an admin should look at, in the order of its weight, each with a remedy."""
 
 import datetime as dt
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -89,22 +90,27 @@ def _of_connection(connection: ConnectionInfo, context: AdviceContext) -> Iterat
     owner, user = connection.file_owner, connection.user
     if owner is None or owner == user:
         return
+    file = str(connection.file)
     if context.is_root:
         yield Advice(
             f"the file belongs to {owner}, and root may do anything: this proves nothing of what "
             "the service may do",
-            f"check as {owner}: runuser -u {owner} -- geocache-cleanup check "
-            f"--database-url=sqlite:///{connection.file}",
+            f"check as {owner}: runuser -u {shlex.quote(owner)} -- geocache-cleanup check "
+            + shlex.quote(f"--database-url=sqlite:///{_in_url(file)}"),
         )
     else:
         yield Advice(
             f"the file belongs to {owner}, this is {user}: files that SQLite makes "
             "beside it would be in the way of the application",
-            f"if no application needs it to be root's, chown {user}: {connection.file}"
+            f"if no application needs it to be root's, chown {shlex.join([f'{user}:', file])}"
             if owner == "root"
-            else f"run as the user and group that stat {connection.file} shows: set User= and "
+            else f"run as the user and group that stat {shlex.quote(file)} shows: set User= and "
             "Group= in a drop-in, as other-sqlite.conf does",
         )
+
+
+def _in_url(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3F")
 
 
 def _of_ledger(ledger: LedgerReport) -> Iterator[Advice]:

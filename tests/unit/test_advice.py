@@ -2,11 +2,15 @@
 
 import dataclasses
 import datetime as dt
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from geocache_cleanup.engines.connection_info import ConnectionInfo
+from geocache_cleanup.engines.sqlite.path import file_path
 from geocache_cleanup.report.advice import AdviceContext, advise
 from geocache_cleanup.report.document import CheckDocument, LedgerReport, Problem, ShownSetting
 from geocache_cleanup.report.preview import RunEstimate, TableReport
@@ -147,6 +151,24 @@ def test_the_file_of_another_user(owner: str, is_root: bool, words: str) -> None
     context = dataclasses.replace(CONTEXT, is_root=is_root)
     (advice,) = advise(document(connection=info), context)
     assert words in advice.remedy
+
+
+@pytest.mark.parametrize("name", ["my geo;id.db", "what?.db", "100%25.db"])
+@pytest.mark.parametrize(("owner", "is_root"), [("web", True), ("web", False), ("root", False)])
+def test_a_path_in_a_command_is_one_word(
+    tmp_path: Path, name: str, owner: str, is_root: bool
+) -> None:
+    """A shell that is given the command, and the URL in it, find the very file."""
+    (tmp_path / name).touch()
+    path = str(tmp_path / name)
+    info = ConnectionInfo("SQLite", "3", "sqlite3", r"AD\app", path, owner, 1, 0)
+    context = dataclasses.replace(CONTEXT, is_root=is_root)
+    (advice,) = advise(document(connection=info), context)
+    words = shlex.split(advice.remedy.replace("root's", "its"))
+    urls = [make_url(word.partition("=")[2]) for word in words if "sqlite://" in word]
+    assert (file_path(urls[0]) if urls else path) == path
+    assert urls or path in words
+    assert ("chown" in words) == (r"AD\app:" in words)
 
 
 def test_a_problem_alone_is_no_advice() -> None:
