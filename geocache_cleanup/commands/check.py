@@ -30,6 +30,7 @@ from geocache_cleanup.report.document import (
     Problem,
     ShownSetting,
 )
+from geocache_cleanup.report.table_advice import TOO_LARGE
 from geocache_cleanup.systemd import timers
 from geocache_cleanup.times import instants
 
@@ -147,4 +148,5 @@ def _examine_table(
     try:
         document.statistics = preview.count(open_engine(url, share), job)
     except DeadlineError:
+        document.findings = [*document.findings, TOO_LARGE]
         invocation.deadline.check()

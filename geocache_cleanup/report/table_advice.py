@@ -7,6 +7,10 @@ from geocache_cleanup.report.preview import RunEstimate, TableReport
 from geocache_cleanup.report.statistics import Counts
 
 MIGRATE = "run geocache-cleanup migrate; on a server its account must own the table"
+TOO_LARGE = Advice(
+    "the table is too large to be read in half of --timeout: its times are not shown",
+    "give check a longer --timeout",
+)
 _LONG_SECONDS = 5
 
 
@@ -22,11 +26,6 @@ def of_table(table: TableReport, document: CheckDocument) -> Iterator[Advice]:
         )
     if document.statistics:
         yield from _of_times(document.statistics, column, document)
-    else:
-        yield Advice(
-            "the table is too large to be read in half of --timeout: its times are not shown",
-            "give check a longer --timeout",
-        )
 
 
 def _of_times(counts: Counts, column: str, document: CheckDocument) -> Iterator[Advice]:

@@ -122,6 +122,22 @@ def test_a_password_in_view(tmp_path: Path) -> None:
     assert secret not in done.stdout + done.stderr
 
 
+def test_a_damaged_index_is_not_called_too_large(database: Path) -> None:
+    """The look ended early, and no longer timeout would help."""
+    (size,) = tables.fetch(database, "PRAGMA page_size")
+    (page,) = tables.fetch(
+        database, "SELECT rootpage FROM sqlite_master WHERE name = 'ix_last_seen'"
+    )
+    with database.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    done = commands.execute("check", URL.format(database), "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == document["problem"]["exit_status"] == 65
+    assert document["table"]["table"] == "geo_cache"
+    assert not any("too large" in row["finding"] for row in document["advice"])
+
+
 def test_a_run_that_would_not_end_in_time(database: Path) -> None:
     """By the speed of past runs; small ones say nothing of it."""
     with tables.connected(database) as connection:

@@ -15,6 +15,7 @@ from geocache_cleanup.report.advice import AdviceContext, advise
 from geocache_cleanup.report.document import CheckDocument, LedgerReport, Problem, ShownSetting
 from geocache_cleanup.report.preview import RunEstimate, TableReport
 from geocache_cleanup.report.statistics import Counts
+from geocache_cleanup.report.table_advice import TOO_LARGE
 from geocache_cleanup.systemd.service import Service
 from geocache_cleanup.systemd.timers import Timer, Timers
 
@@ -78,7 +79,7 @@ def ago(**passed: int) -> LedgerReport:
     [
         ({"table": dataclasses.replace(TABLE, index=None)}, "no index leads", "migrate"),
         ({"table": dataclasses.replace(TABLE, atomic=False)}, "no transactions", "InnoDB"),
-        ({"statistics": None}, "too large to be read", "--timeout"),
+        ({"statistics": None, "findings": [TOO_LARGE]}, "too large to be read", "--timeout"),
         ({"statistics": dataclasses.replace(COUNTS, unreadable=3)}, "be read: 3", "examples"),
         ({"statistics": dataclasses.replace(COUNTS, unset=4)}, "without a time", "IS NULL"),
         ({"statistics": dataclasses.replace(COUNTS, unset=100)}, "ever be deleted", "column"),
@@ -169,6 +170,13 @@ def test_a_path_in_a_command_is_one_word(
     assert (file_path(urls[0]) if urls else path) == path
     assert urls or path in words
     assert ("chown" in words) == (r"AD\app:" in words)
+
+
+def test_a_table_that_was_not_read_is_not_called_too_large() -> None:
+    """Damage, a refusal or a signal may have ended the look before."""
+    early = document(statistics=None, lock=None, would_delete=None)
+    early.problem = Problem("the file is damaged", "restore a backup", 65)
+    assert advise(early, CONTEXT) == []
 
 
 def test_a_problem_alone_is_no_advice() -> None:
