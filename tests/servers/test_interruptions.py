@@ -2,8 +2,6 @@
 
 import contextlib
 import signal
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,61 +12,21 @@ from helpers import processes
 from helpers.processes import wait_until
 from helpers.servers.commands import Command, geocache_cleanup
 from helpers.servers.dialects import is_postgresql, numbered, text_of
+from helpers.servers.slow_table import ROWS, driver_urls, make_table, sessions, slow_down
 
 BEFORE = "--before=2026-01-01"
-ROWS = 5_000
-_DRIVERS = {
-    "postgresql": ["postgresql+psycopg2", "postgresql+psycopg"],
-    "mariadb": ["mysql+pymysql", "mysql+mysqldb"],
-}
 
 
 @pytest.fixture
 def filled(server: Any, database: str) -> str:
-    """Return a database with a table of stale rows, each of which takes a while to delete."""
-    server.query("CREATE TABLE geo_cache (ip INTEGER PRIMARY KEY, last_seen TIMESTAMP)", database)
-    server.query(f"INSERT INTO geo_cache SELECT n, '2020-01-01' FROM {numbered(ROWS)}", database)
-    if is_postgresql(server):
-        server.query(
-            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
-            " 'BEGIN PERFORM pg_sleep(0.01); RETURN OLD; END';"
-            "ALTER TABLE geo_cache OWNER TO app",
-            database,
-        )
+    """Return a database with a table of stale rows."""
+    make_table(server, database)
     return database
-
-
-def slow_down(server: Any, database: str) -> None:
-    """Make each deletion take a hundredth of a second."""
-    if is_postgresql(server):
-        statement = (
-            "CREATE TRIGGER t BEFORE DELETE ON geo_cache FOR EACH ROW EXECUTE FUNCTION slow()"
-        )
-    else:
-        statement = (
-            "CREATE DEFINER=app TRIGGER t BEFORE DELETE ON geo_cache FOR EACH ROW DO SLEEP(0.01)"
-        )
-    server.query(statement, database)
 
 
 def count(server: Any, database: str) -> int:
     """Return how many rows are left."""
     return int(server.query("SELECT count(*) FROM geo_cache", database)[0][0])
-
-
-def sessions(server: Any, database: str) -> int:
-    """Return how many statements of a run are under way."""
-    if is_postgresql(server):
-        statement = (
-            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
-            f" AND query LIKE 'DELETE%' AND datname = '{database}'"
-        )
-    else:
-        statement = (
-            "SELECT count(*) FROM information_schema.processlist"
-            f" WHERE (info LIKE 'DELETE%' OR info LIKE 'DO SLEEP%') AND db = '{database}'"
-        )
-    return int(server.query(statement)[0][0])
 
 
 def lock_waits(server: Any, database: str) -> int:
@@ -78,13 +36,6 @@ def lock_waits(server: Any, database: str) -> int:
     else:
         where = "information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
     return int(server.query(f"SELECT count(*) FROM {where}")[0][0])
-
-
-def driver_urls(server: Any, database: str) -> list[str]:
-    """Return a URL for each driver that works here."""
-    drivers = _DRIVERS["postgresql" if is_postgresql(server) else "mariadb"]
-    urls = [text_of(server.url(database, driver=driver, tcp=True)) for driver in drivers]
-    return [url for url in urls if geocache_cleanup("run", "--dry-run", url=url).status != 78]
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
@@ -227,22 +178,3 @@ def test_a_server_that_goes_away(server: Any, filled: str, number: signal.Signal
     assert (outcome.status, outcome.last["retryable"]) == (69, True), outcome.last
     assert (down.status, "cannot be reached" in down.last["reason"]) == (69, True), down.last
     assert count(server, filled) == ROWS
-
-
-def test_a_host_that_never_answers(server: Any, filled: str) -> None:
-    """A server that accepts and says nothing costs no more than the time limit, or a signal."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        threading.Thread(target=silent.accept, daemon=True).start()
-        url = server.url(filled, tcp=True).set(port=silent.getsockname()[1])
-        outcome = geocache_cleanup("run", "--timeout=2", url=text_of(url))
-        assert (outcome.status in {69, 75}, outcome.seconds < 2 + processes.PROMPT) == (
-            True,
-            True,
-        ), outcome.last
-        command = Command("run", url=text_of(url))
-        processes.wait_until_it_listens(command.process)
-        time.sleep(0.5)
-        command.process.send_signal(signal.SIGTERM)
-        sent = time.monotonic()
-        assert command.end().status == 0
-        assert time.monotonic() - sent < processes.PROMPT

@@ -117,10 +117,9 @@ class MySQLEngine(ServerEngine):
             if number is not None:
                 cursor.execute(f"KILL QUERY {int(number)}")
 
-    def descriptor(self, raw: Any) -> int | None:
-        """Return the socket; mysqlclient keeps its own to itself: see read_timeout."""
-        number = getattr(getattr(raw, "_sock", None), "fileno", lambda: None)()
-        return None if number is None else int(number)
+    def descriptor(self, raw: Any) -> int:
+        """Return the socket, which PyMySQL keeps in an attribute."""
+        return int(getattr(raw, "_sock", raw).fileno())
 
     def diagnose(self, error: Exception) -> CleanupError | None:
         return errors.diagnose(error, self._found)

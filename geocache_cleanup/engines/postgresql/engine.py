@@ -1,5 +1,7 @@
 """PostgreSQL 13 and later, by psycopg2 or psycopg 3."""
 
+import socket
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +16,10 @@ from geocache_cleanup.engines.server.drivers import Driver
 from geocache_cleanup.engines.server.engine import Mode, ServerEngine
 from geocache_cleanup.engines.server.index import printed_index
 from geocache_cleanup.errors import CleanupError
+
+# Every server and pooler answers it with one byte, see "SSLRequest" in the protocol's manual.
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+_ANSWER_SECONDS = 3
 
 
 class PostgreSQLEngine(ServerEngine):
@@ -87,9 +93,17 @@ class PostgreSQLEngine(ServerEngine):
         return session.preamble(mode, seconds)
 
     def cancel(self, raw: Any) -> None:
+        """Ask a server that is known to answer: to wait, libpq would stop all of Python."""
+        assert self._line is not None
+        with socket.socket(self._line.family) as trial:
+            trial.settimeout(_ANSWER_SECONDS)
+            trial.connect(self._line.getpeername())
+            trial.sendall(_SSL_REQUEST)
+            if not trial.recv(1):
+                raise ConnectionError
         raw.cancel()
 
-    def descriptor(self, raw: Any) -> int | None:
+    def descriptor(self, raw: Any) -> int:
         return int(raw.fileno())
 
     def diagnose(self, error: Exception) -> CleanupError | None:

@@ -54,6 +54,8 @@ class ServerEngine(Engine):
         super().__init__(with_driver(url, self.drivers, self.extra), deadline, create=create)
         self.mode = Mode.READ
         self._raw: Any = None
+        # A second descriptor of the connection's socket: drivers let no other thread ask for it.
+        self._line: socket.socket | None = None
         try:
             self._engine = sa.create_engine(
                 self.url, creator=self._open, poolclass=NullPool, future=True
@@ -123,7 +125,9 @@ class ServerEngine(Engine):
         except (sa.exc.DBAPIError, sa.exc.InvalidRequestError, self.dialect.dbapi.Error) as error:
             raise self.translate_error(error) from None
         finally:
-            self._raw = None
+            if self._line is not None:
+                self._line.close()
+            self._raw = self._line = None
             self._engine.dispose()
 
     def _open(self) -> Any:
@@ -144,6 +148,7 @@ class ServerEngine(Engine):
             raise ConfigError(
                 f"the driver cannot log in: {error}", "apt install python3-cryptography"
             ) from None
+        self._line = socket.socket(fileno=socket.dup(self.descriptor(self._raw)))
         return self._raw
 
     def _begin(self, _: Connection) -> None:
@@ -165,10 +170,8 @@ class ServerEngine(Engine):
             self.cancel(self._raw)
 
     def _cut(self) -> None:
-        number = self.descriptor(self._raw)
-        if number is not None:
-            with socket.socket(fileno=socket.dup(number)) as copy:
-                copy.shutdown(socket.SHUT_RDWR)
+        if self._line is not None:
+            self._line.shutdown(socket.SHUT_RDWR)
 
     @abc.abstractmethod
     def product(self, version: str) -> str:
@@ -187,8 +190,8 @@ class ServerEngine(Engine):
         """Ask the server to end the statement that the driver's connection waits for."""
 
     @abc.abstractmethod
-    def descriptor(self, raw: Any) -> int | None:
-        """Return the socket of the driver's connection, None if it does not tell."""
+    def descriptor(self, raw: Any) -> int:
+        """Return the socket of the driver's connection."""
 
 
 def lock_seconds(seconds: float) -> float:

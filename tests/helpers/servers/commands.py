@@ -51,13 +51,13 @@ class Command:
             text=True,
         )
 
-    def end(self) -> Outcome:
+    def end(self, seconds: float = PATIENCE_SECONDS) -> Outcome:
         """Wait for the end, and return how it went."""
-        output, log = self.process.communicate(timeout=PATIENCE_SECONDS)
-        seconds = time.monotonic() - self.started
+        output, log = self.process.communicate(timeout=seconds)
+        took = time.monotonic() - self.started
         lines = log.splitlines()
         assert all(line.startswith("{") for line in lines), log
-        return Outcome(self.process.returncode, output, list(map(json.loads, lines)), seconds)
+        return Outcome(self.process.returncode, output, list(map(json.loads, lines)), took)
 
 
 def geocache_cleanup(*arguments: object, url: object, **environment: str) -> Outcome:
