@@ -106,7 +106,11 @@ class Table(abc.ABC):
 
     @abc.abstractmethod
     def may_cascade(self) -> bool:
-        """Tell whether triggers or foreign keys may have a say, and a deletion can be undone."""
+        """Tell whether triggers or foreign keys may keep rows or take others."""
+
+    def can_be_tried(self) -> bool:
+        """Tell whether a deletion can be undone, with what triggers and foreign keys do."""
+        return self.atomic
 
     def constraints_in_time(self) -> AbstractContextManager[None]:
         """Raise CleanupError at the end for what would only be refused at the commit."""

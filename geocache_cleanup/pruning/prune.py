@@ -97,8 +97,8 @@ def foresee(engine: Engine, job: Job, counted: Result) -> Result:
     if not counted.deleted:
         return counted
     with job.at_table(engine, write=False) as table:
-        others_act = table.may_cascade()
-    if not others_act:
+        is_tried = table.may_cascade() and table.can_be_tried()
+    if not is_tried:
         return counted
     tried = try_delete(engine, job)
     return dataclasses.replace(counted, deleted=tried.deleted, kept=tried.kept)

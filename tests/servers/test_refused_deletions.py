@@ -75,6 +75,28 @@ def test_constraints_and_triggers(server: Any, database: str) -> None:
     assert server.query("SELECT count(*) FROM geo_cache", database) == [(3,)]
 
 
+@pytest.mark.parametrize("arguments", [(), ("--batch-seconds=1",)], ids=["at once", "batches"])
+def test_the_guard_counts_beside_an_engine_without_transactions(
+    mariadb: Any, database_of: Any, arguments: tuple[str, ...]
+) -> None:
+    """A table that has nothing to do with it takes nothing from what others do being counted."""
+    database = database_of(mariadb)
+    mariadb.query(
+        "CREATE TABLE geo_cache (ip INTEGER PRIMARY KEY, last_seen DATE, parent INTEGER,"
+        " FOREIGN KEY (parent) REFERENCES geo_cache (ip) ON DELETE CASCADE) ENGINE=InnoDB;\n"
+        "INSERT INTO geo_cache VALUES (0, '2020-01-01', NULL);\n"
+        f"INSERT INTO geo_cache SELECT n, '2026-06-01', 0 FROM {numbered(9)};\n"
+        "CREATE TABLE log (ip INTEGER) ENGINE=MyISAM;\n"
+        f"REVOKE ALL ON {database}.* FROM app;\nGRANT SELECT, DELETE ON {database}.* TO app",
+        database,
+    )
+    url = mariadb.url(database)
+    last = fails(url, BEFORE, "--max-delete-percent=20", *arguments)
+    assert (last["exit_status"], "10 of 10" in last["reason"]) == (65, True), last
+    assert mariadb.query("SELECT count(*) FROM geo_cache", database) == [(10,)]
+    assert geocache_cleanup("run", BEFORE, *arguments, url=text_of(url)).last["deleted"] == 10
+
+
 def test_deletions_that_are_published(postgresql: Any, database_of: Any) -> None:
     """A publication of a table without a key lets nobody delete: 78, and check tells before."""
     database = database_of(postgresql)

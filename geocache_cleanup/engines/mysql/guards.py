@@ -53,18 +53,23 @@ def check_mixture(connection: Connection) -> None:
 
 
 def may_cascade(table: "MySQLTable") -> bool:
-    """Tell whether triggers or foreign keys may have a say, and a deletion can be undone.
+    """Tell whether triggers or foreign keys may keep rows or take others."""
+    return _may_have_triggers(table) or _holds(table, _FOREIGN_KEYS)
+
+
+def can_be_tried(table: "MySQLTable") -> bool:
+    """Tell whether a deletion can be undone, with what triggers do.
 
     A trigger may write to a table of an engine that undoes nothing, such as MyISAM: where there
     is one, a deletion is only undone for sure if no trigger is fired.
     """
-    if not table.atomic:
-        return False
+    return table.atomic and not (_may_have_triggers(table) and _holds(table, _OTHER_ENGINES))
+
+
+def _may_have_triggers(table: "MySQLTable") -> bool:
+    return _holds(table, _TRIGGERS) or not _holds(table, _SEES_ALL)
+
+
+def _holds(table: "MySQLTable", condition: str) -> bool:
     where = {"schema": table.clause.schema, "table": table.name}
-
-    def holds(condition: str) -> bool:
-        return bool(table.connection.execute(sa.text(f"SELECT {condition}"), where).scalar_one())
-
-    if holds(_TRIGGERS) or not holds(_SEES_ALL):
-        return not holds(_OTHER_ENGINES)
-    return holds(_FOREIGN_KEYS)
+    return bool(table.connection.execute(sa.text(f"SELECT {condition}"), where).scalar_one())

@@ -61,6 +61,9 @@ class MySQLTable(ServerTable):
     def may_cascade(self) -> bool:
         return guards.may_cascade(self)
 
+    def can_be_tried(self) -> bool:
+        return guards.can_be_tried(self)
+
     def shown_time(self) -> Column:
         column, kind = self.time.bare, self.time.kind
         if kind in _WRITTEN:
