@@ -115,6 +115,10 @@ class ConfigError(CleanupError):
     status = ExitStatus.CONFIG
 
 
+class NoTableError(ConfigError):
+    """The database has no table that the name in the settings may mean."""
+
+
 class Interrupted(Exception):  # noqa: N818 - a signal is not an error
     """SIGTERM or SIGINT asked the run to stop; nothing of the open transaction was kept."""
 

@@ -13,7 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the table in BanGUI's shape, under the names of the settings."""
-    operations.create_table(operations.geo_cache())
+    operations.create_geo_cache()
 
 
 def downgrade() -> None:

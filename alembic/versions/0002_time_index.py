@@ -19,4 +19,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the index of that name, which only the upgrade gives; any other is not ours."""
-    operations.drop_index(operations.time_index())
+    operations.drop_time_index()

@@ -99,7 +99,7 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def table(self, connection: Connection, name: str, column: str) -> Table:
-        """Look a table up; raise ConfigError naming what there is instead."""
+        """Look a table up; raise NoTableError or ConfigError naming what there is instead."""
 
     @abc.abstractmethod
     def reclaim(self, name: str, column: str) -> int | None:

@@ -17,7 +17,7 @@ from alembic import command
 from geocache_cleanup.config.settings import SETTINGS
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import engine_class, open_engine, parse_url, shown_url
-from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.errors import ConfigError, NoTableError
 
 if TYPE_CHECKING:
     from geocache_cleanup.engines.base import Engine
@@ -134,4 +134,9 @@ def connected(config: Config) -> Iterator[Connection | None]:
 
 def _prepare(config: Config, connection: Connection) -> None:
     engine: Engine = config.attributes["engine"]
-    engine.prepare_migration(connection, config.attributes["names"].schema)
+    names: TableNames = config.attributes["names"]
+    schema = names.schema
+    # What does not fit is told before anything is made, the table of revisions among it.
+    with contextlib.suppress(NoTableError):
+        schema = engine.table(connection, names.table, names.time_column).clause.schema
+    engine.prepare_migration(connection, schema)

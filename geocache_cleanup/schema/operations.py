@@ -1,5 +1,6 @@
 """What the revisions in alembic/ share: tables, indexes, and how they come and go."""
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -8,7 +9,7 @@ from sqlalchemy.sql.expression import quoted_name
 from sqlalchemy.types import TypeEngine
 
 from alembic import op
-from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.errors import ConfigError, NoTableError
 from geocache_cleanup.schema.migrate import TableNames
 
 if TYPE_CHECKING:
@@ -88,12 +89,30 @@ def _is_fleeting(name: str) -> bool:
 
 
 def time_index() -> sa.Index:
-    """Return the index on the time column; the prefix of its name tells that it is ours."""
+    """Return the index on the time column, of the table that runs find where one can look.
+
+    Raise NoTableError if there is none, ConfigError if it has no such column.
+    """
     wanted = names()
-    name = f"ix_geocache_cleanup_{wanted.name}_{wanted.time_column}"
+    schema, table, column = wanted.schema, wanted.name, wanted.time_column
+    if not op.get_context().as_sql:
+        found = _table()
+        schema, table, column = found.clause.schema, found.name, found.column_name
+    where = sa.Table(
+        quoted_name(table, True),
+        sa.MetaData(),
+        sa.Column(quoted_name(column, True)),
+        schema=quoted_name(schema, True) if schema else None,
+    )
+    return sa.Index(quoted_name(_index_name(), True), *where.c)
+
+
+def _index_name() -> str:
+    """Return the name of the index, by the settings; its prefix tells that it is ours."""
+    name = f"ix_geocache_cleanup_{names().name}_{names().time_column}"
     if len(name.encode()) > _LONGEST_NAME:
         name = f"ix_geocache_cleanup_{_digest(name)}"
-    return sa.Index(quoted_name(name, True), geo_cache().c[wanted.time_column])
+    return name
 
 
 def _digest(text: str) -> str:
@@ -105,6 +124,18 @@ def _digest(text: str) -> str:
 def moment_type() -> "TypeEngine[Any]":
     """Return the type of the ledger's times: UTC without a zone, to the microsecond."""
     return _engine_class().moment_type
+
+
+def create_geo_cache() -> None:
+    """Create the table where runs would find none, as they ignore the case of its name.
+
+    Raise ConfigError if they would find what they cannot prune.
+    """
+    if not op.get_context().as_sql:
+        with contextlib.suppress(NoTableError):
+            _table()
+            return
+    create_table(geo_cache())
 
 
 def create_table(table: sa.Table) -> None:
@@ -143,11 +174,16 @@ def create_index(index: sa.Index) -> None:
         _attributes()["done"].append(f"created the index {index.name}")
 
 
-def drop_index(index: sa.Index) -> None:
-    """Drop an index where there is one of that name."""
+def drop_time_index() -> None:
+    """Drop the index that ``create_time_index`` makes, where there is one.
+
+    Raise ConfigError if the table has no such column.
+    """
     printing = op.get_context().as_sql
-    if printing or _has_index(index):
-        op.execute(DropIndex(index, if_exists=printing))
+    with contextlib.suppress(NoTableError):
+        index = time_index()
+        if printing or _has_index(index):
+            op.execute(DropIndex(index, if_exists=printing))
 
 
 def _has_index(index: sa.Index) -> bool:

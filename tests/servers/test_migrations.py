@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from alembic import command
 from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.urls import open_engine
+from geocache_cleanup.schema import migrate
 from helpers.processes import wait_until
 from helpers.servers.commands import Command, fails, geocache_cleanup
 from helpers.servers.dialects import is_postgresql, numbered, text_of
@@ -42,7 +44,7 @@ def fill(server: Any, database: str, declared: str, rows: int) -> None:
 def test_the_index_is_built_beside_writers(server: Any, database: str) -> None:
     """The application inserts all the while the index is built, and no insert waits long."""
     fill(server, database, "VARCHAR(99)", 300_000)
-    command = Command("migrate", url=text_of(server.url(database)))
+    building = Command("migrate", url=text_of(server.url(database)))
     written = beside = 0
     with server.engine(database).connect() as connection:
         setting = (
@@ -50,7 +52,7 @@ def test_the_index_is_built_beside_writers(server: Any, database: str) -> None:
         )
         connection.exec_driver_sql(setting)
         connection.commit()
-        while command.process.poll() is None:
+        while building.process.poll() is None:
             was_built = is_built(connection, server)
             connection.exec_driver_sql(
                 f"INSERT INTO geo_cache VALUES ({-written - 1}, '2026-06-02')"
@@ -58,7 +60,7 @@ def test_the_index_is_built_beside_writers(server: Any, database: str) -> None:
             connection.commit()
             written += 1
             beside += was_built and is_built(connection, server)
-    outcome = command.end()
+    outcome = building.end()
     # One that was kept out would have found the build over.
     assert (outcome.status, beside > 3) == (0, True), (outcome, written, beside)
     assert indexes(server, database)[INDEX]
@@ -149,6 +151,40 @@ def test_the_ledger_holds_any_name(mariadb: Any, database_of: Any) -> None:
     outcome = geocache_cleanup("check", name, "--json", url=url)
     assert outcome.status == 0, outcome.last
     assert json.loads(outcome.output)["ledger"]["last_run"]["table_name"] == table
+
+
+def test_the_table_that_runs_find_is_migrated(server: Any, database: str) -> None:
+    """By a name in another case none is made beside it; a downgrade takes its index back."""
+    fill(server, database, "VARCHAR(99)", 5)
+    url = text_of(server.url(database))
+    names = ("--table=Geo_Cache", "--time-column=Last_Seen")
+    made = geocache_cleanup("migrate", *names, url=url).output.splitlines()
+    index = "ix_geocache_cleanup_Geo_Cache_Last_Seen"
+    assert made[:2] == [f"created the index {index}", "created the table geocache_cleanup_runs"]
+    assert indexes(server, database)[index]
+    config = migrate.configure(server.url(database), migrate.TableNames("Geo_Cache", "Last_Seen"))
+    config.attributes["url"] = server.url(database)
+    command.downgrade(config, "base")
+    assert index not in indexes(server, database)
+    assert geocache_cleanup("migrate", *names, url=url).output.splitlines() == made
+    done = geocache_cleanup("run", "--before=2026-07-01", *names, url=url)
+    assert (done.status, done.last["deleted"]) == (0, 5), done.last
+
+
+@pytest.mark.parametrize("arguments", [("--table=Shown",), ("--time-column=seen",)])
+def test_what_does_not_fit_is_told_before_anything_is_made(
+    server: Any, database: str, arguments: tuple[str, ...]
+) -> None:
+    """A view, by a name in another case, and a column that is not there."""
+    fill(server, database, "VARCHAR(99)", 5)
+    server.query("CREATE VIEW shown AS SELECT * FROM geo_cache", database)
+    if is_postgresql(server):
+        server.query("ALTER VIEW shown OWNER TO app", database)
+    url = server.url(database)
+    assert fails(url, *arguments, command="migrate")["exit_status"] == 78
+    engine = server.engine(database)
+    assert sa.inspect(engine).get_table_names() == ["geo_cache"]
+    engine.dispose()
 
 
 def test_one_migration_at_a_time(server: Any, database: str) -> None:

@@ -10,7 +10,7 @@ from helpers.servers.commands import fails, geocache_cleanup
 from helpers.servers.dialects import make_stale_table, text_of
 
 BEFORE = "--before=2026-01-01"
-TABLE = "--table=public.geo_cache"
+TABLES = ("--table=public.geo_cache", "--table=Public.Geo_Cache")
 
 
 @pytest.fixture
@@ -24,17 +24,18 @@ def hardened(postgresql: Any, database_of: Any) -> Iterator[str]:
     postgresql.query("ALTER ROLE app RESET ALL")
 
 
-def test_the_ledger_is_found_in_every_schema(postgresql: Any, hardened: str) -> None:
+@pytest.mark.parametrize("table", TABLES)
+def test_the_ledger_is_found_in_every_schema(postgresql: Any, hardened: str, table: str) -> None:
     """By all commands, and made beside the table: no run is left out of it."""
     url = text_of(postgresql.url(hardened))
     for _ in range(2):
-        assert geocache_cleanup("migrate", TABLE, url=url).status == 0
+        assert geocache_cleanup("migrate", table, url=url).status == 0
     for arguments, deleted in ((["--batch-seconds=0.1"], 3), ([], 0)):
-        done = geocache_cleanup("run", BEFORE, TABLE, *arguments, url=url)
+        done = geocache_cleanup("run", BEFORE, table, *arguments, url=url)
         assert (done.status, done.last["deleted"]) == (0, deleted), done.last
     (last, first) = json.loads(geocache_cleanup("history", "--json", url=url).output)["runs"]
     assert (first["deleted"], last["deleted"]) == (3, 0)
-    checked = json.loads(geocache_cleanup("check", TABLE, "--json", url=url).output)
+    checked = json.loads(geocache_cleanup("check", table, "--json", url=url).output)
     assert checked["ledger"]["last_run"]["run_id"] == last["run_id"]
     where = "SELECT schemaname FROM pg_tables WHERE tablename LIKE 'geocache_cleanup%'"
     assert postgresql.query(where, hardened) == [("public",)] * 2

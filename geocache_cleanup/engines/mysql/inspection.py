@@ -17,7 +17,7 @@ from geocache_cleanup.engines.server.relations import (
     clause_of,
     find_held,
 )
-from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.errors import NoTableError
 
 if TYPE_CHECKING:
     from geocache_cleanup.engines.mysql.engine import MySQLEngine
@@ -100,7 +100,7 @@ def _time_column(bare: Column, found: Mapping[Any, Any], index: str | None) -> T
 
 
 def _find_relation(connection: Connection, table: str) -> Relation:
-    """Return the table that a name means; raise ConfigError if there is none."""
+    """Return the table that a name means; raise NoTableError if there is none."""
     schema = table.partition(".")[0]
     rows = connection.execute(_RELATIONS, {"schema": schema}).mappings()
     relations = [
@@ -114,7 +114,7 @@ def _find_relation(connection: Connection, table: str) -> Relation:
     ]
     try:
         return choose(relations, table)
-    except ConfigError:
+    except NoTableError:
         _probe(connection, table)
         raise
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.expression import TableClause, quoted_name
 
-from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.errors import ConfigError, NoTableError
 
 _MOST_NAMED = 20
 
@@ -27,7 +27,10 @@ class Relation:
 
 
 def choose(relations: Sequence[Relation], wanted: str) -> Relation:
-    """Return the table that a name or schema.name means; raise ConfigError if there is none."""
+    """Return the table that a name or schema.name means.
+
+    Raise NoTableError if there is none, ConfigError if it is a view or the like.
+    """
     found = next(
         (
             relation
@@ -42,7 +45,7 @@ def choose(relations: Sequence[Relation], wanted: str) -> Relation:
             f"{relation.schema}.{relation.name}" for relation in relations
         ]
         shown = ", ".join(tables[:_MOST_NAMED]) + (", …" if len(tables) > _MOST_NAMED else "")
-        raise ConfigError(
+        raise NoTableError(
             f"there is no table {wanted!r}; there is: {shown or 'no table at all'}",
             "set --table, as schema.table where it is elsewhere, or create it with "
             "geocache-cleanup migrate",

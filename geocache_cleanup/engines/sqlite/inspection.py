@@ -18,7 +18,7 @@ from geocache_cleanup.engines.sqlite.driver import (
     quote,
 )
 from geocache_cleanup.engines.sqlite.table import SQLiteTable
-from geocache_cleanup.errors import ConfigError
+from geocache_cleanup.errors import ConfigError, NoTableError
 
 if TYPE_CHECKING:
     from geocache_cleanup.engines.sqlite.engine import SQLiteEngine
@@ -41,7 +41,7 @@ _ROWIDS = ("rowid", "_rowid_", "oid")
 def inspect_table(
     engine: "SQLiteEngine", connection: Connection, table: str, column: str
 ) -> SQLiteTable:
-    """Look the table up; raise ConfigError naming what there is instead."""
+    """Look the table up; raise NoTableError or ConfigError naming what there is instead."""
     name = _find_table(connection, table)
     if fold(name) == fold(deletion.NAME):
         # The temporary table of that name would take its place.
@@ -82,7 +82,7 @@ def _find_table(connection: Connection, table: str) -> str:
     name = table if table in relations else folded.get(fold(table))
     if name is None:
         tables = [name for name, kind in relations.items() if kind == "table"]
-        raise ConfigError(
+        raise NoTableError(
             f"there is no table {table!r}; there is: {', '.join(tables) or 'no table at all'}",
             "set --table, or create it with geocache-cleanup migrate",
         )
