@@ -36,12 +36,17 @@ _KINDS = {"BASE TABLE": "table", "SYSTEM VERSIONED": "table", "VIEW": "view"}
 DISORDERED = {"latin2_czech_cs"}
 _FORBIDDEN = {1044, 1142, 1143}
 
+# The server compares the names of databases in any case, also where two differ in nothing else.
 _RELATIONS = sa.text(
     """
     SELECT table_schema AS found_schema, table_name AS name, table_type AS kind,
-           table_schema = DATABASE() AS is_visible
-    FROM information_schema.tables WHERE table_schema IN (DATABASE(), :schema)
-    ORDER BY table_name
+           TRUE AS is_visible
+    FROM information_schema.tables WHERE table_schema = DATABASE()
+    UNION ALL
+    SELECT table_schema, table_name, table_type, FALSE FROM information_schema.tables
+    WHERE :schema <> '' AND LOWER(table_schema) = LOWER(:schema)
+      AND CAST(table_schema AS BINARY) <> CAST(DATABASE() AS BINARY)
+    ORDER BY name
     """
 )
 _COLUMNS = sa.text(
@@ -101,7 +106,7 @@ def _time_column(bare: Column, found: Mapping[Any, Any], index: str | None) -> T
 
 def _find_relation(connection: Connection, table: str) -> Relation:
     """Return the table that a name means; raise NoTableError if there is none."""
-    schema = table.partition(".")[0]
+    schema = table.partition(".")[0] if "." in table else ""
     rows = connection.execute(_RELATIONS, {"schema": schema}).mappings()
     relations = [
         Relation(

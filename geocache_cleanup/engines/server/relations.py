@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -10,6 +11,7 @@ from sqlalchemy.sql.expression import TableClause, quoted_name
 from geocache_cleanup.errors import ConfigError, NoTableError
 
 _MOST_NAMED = 20
+_Thing = TypeVar("_Thing")
 
 
 @dataclass(frozen=True)
@@ -27,41 +29,56 @@ class Relation:
 
 
 def choose(relations: Sequence[Relation], wanted: str) -> Relation:
-    """Return the table that a name or schema.name means.
+    """Return the table that a name or schema.name means, whatever its case if none is exact.
 
-    Raise NoTableError if there is none, ConfigError if it is a view or the like.
+    Raise NoTableError if there is none, ConfigError if it is no table, or there are several.
     """
-    found = next(
-        (
-            relation
-            for same in (lambda name: name, str.casefold)
-            for relation in relations
-            if same(wanted) in _names(relation, same)
-        ),
-        None,
-    )
-    if found is None:
-        tables = [relation.name for relation in relations if relation.is_visible] or [
-            f"{relation.schema}.{relation.name}" for relation in relations
-        ]
-        shown = ", ".join(tables[:_MOST_NAMED]) + (", …" if len(tables) > _MOST_NAMED else "")
-        raise NoTableError(
-            f"there is no table {wanted!r}; there is: {shown or 'no table at all'}",
-            "set --table, as schema.table where it is elsewhere, or create it with "
-            "geocache-cleanup migrate",
-        )
-    if found.kind != "table":
+    found = _fitting([(relation, _names(relation)) for relation in relations], wanted)
+    if not found:
+        raise _no_table(relations, wanted)
+    if len(found) > 1:
+        shown = [f"the {one.kind} {one.name!r} in {one.schema!r}" for one in found]
+        raise _ambiguous(wanted, shown, "--table", ", with its schema, or rename what is not meant")
+    (relation,) = found
+    if relation.kind != "table":
         raise ConfigError(
-            f"{found.name!r} is a {found.kind}, not a table", "set --table to the table behind it"
+            f"{relation.name!r} is a {relation.kind}, not a table",
+            "set --table to the table behind it",
         )
-    return found
+    return relation
 
 
-def _names(relation: Relation, same: Callable[[str], str]) -> Sequence[str]:
-    names = [f"{relation.schema}.{relation.name}"]
-    if relation.is_visible:
-        names.append(relation.name)
-    return [same(name) for name in names]
+def _names(relation: Relation) -> Sequence[str]:
+    full = f"{relation.schema}.{relation.name}"
+    return [full, relation.name] if relation.is_visible else [full]
+
+
+def _fitting(named: Sequence[tuple[_Thing, Sequence[str]]], wanted: str) -> Sequence[_Thing]:
+    """Return what has exactly that name or, if nothing has, what has it in another case."""
+    exact = [thing for thing, names in named if wanted in names]
+    folded = wanted.casefold()
+    return exact or [thing for thing, names in named if folded in map(str.casefold, names)]
+
+
+def _ambiguous(wanted: str, shown: Sequence[str], option: str, how: str = "") -> ConfigError:
+    return ConfigError(
+        f"{wanted!r} may be any of these: {_listed(shown)}", f"set {option} to the exact name{how}"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+
+
+def _no_table(relations: Sequence[Relation], wanted: str) -> NoTableError:
+    tables = [relation.name for relation in relations if relation.is_visible] or [
+        f"{relation.schema}.{relation.name}" for relation in relations
+    ]
+    return NoTableError(
+        f"there is no table {wanted!r}; there is: {_listed(tables) or 'no table at all'}",
+        "set --table, as schema.table where it is elsewhere, or create it with "
+        "geocache-cleanup migrate",
+    )
 
 
 def find_held(
@@ -86,12 +103,16 @@ def clause_of(relation: Relation, column: str) -> TableClause:
 
 
 def choose_column(columns: Sequence[str], wanted: str, table: str) -> str:
-    """Return the column that a name means; raise ConfigError naming those there are."""
-    folded = {column.casefold(): column for column in columns}
-    found = wanted if wanted in columns else folded.get(wanted.casefold())
-    if found is None:
+    """Return the column that a name means, whatever its case if none is exact.
+
+    Raise ConfigError naming those there are if it is none of them, or may be several.
+    """
+    found = _fitting([(column, [column]) for column in columns], wanted)
+    if not found:
         raise ConfigError(
             f"the table {table!r} has no column {wanted!r}; it has: {', '.join(columns)}",
             "set --time-column",
         )
-    return found
+    if len(found) > 1:
+        raise _ambiguous(wanted, found, "--time-column")
+    return found[0]
