@@ -1,7 +1,9 @@
 """The two things that end a command early: its deadline, and a signal."""
 
+import contextlib
 import signal
 import time
+from collections.abc import Iterator
 from types import FrameType
 
 from geocache_cleanup.errors import DeadlineError, Interrupted
@@ -24,6 +26,16 @@ class Deadline:
         """Take SIGTERM and SIGINT from now on: noted here, acted on at the next look."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note)
+
+    @contextlib.contextmanager
+    def ended_by_signals(self) -> Iterator[None]:
+        """Let both end the process at once: a write that nobody reads is begun anew after each."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        try:
+            yield
+        finally:
+            self.install_signal_handlers()
 
     def ignore_signals(self) -> None:
         """Ignore both from now on: the outcome is decided, and Python would die of a second one."""

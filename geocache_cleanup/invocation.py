@@ -138,7 +138,8 @@ class Invocation:
         """Print what a command found; raise OSError if it cannot be written."""
         # Whoever reads, in a pager for instance, may take as long as they like.
         self.watchdog.stop()
-        output.show(text)
+        with self.deadline.ended_by_signals():
+            output.show(text)
 
     def hint_of(self, error: CleanupError) -> str:
         """Return what the reader should do, in the words of what they have."""

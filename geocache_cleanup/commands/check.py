@@ -1,9 +1,8 @@
 """The command ``check``: what a run would meet and do, looked up without changing anything."""
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from geocache_cleanup import __version__
@@ -52,12 +51,21 @@ def run_check(invocation: Invocation, *, as_json: bool) -> None:
         retention_days=invocation.settings.retention_days,
         timers=timers.look(invocation.service_of_admin),
     )
+    failure = None
     try:
-        with _completed(invocation, document):
-            if not invocation.nothing_configured():
-                _examine(invocation, url, document)
-    finally:
-        invocation.show(json.dumps(document.as_json()) if as_json else check_text(document))
+        if not invocation.nothing_configured():
+            _examine(invocation, url, document)
+    except CleanupError as error:
+        failure = error
+        document.problem = Problem(
+            reason=invocation.redact(error.reason),
+            remedy=invocation.hint_of(error),
+            exit_status=int(error.status),
+        )
+    document.advice = _advice(invocation, document)
+    invocation.show(json.dumps(document.as_json()) if as_json else check_text(document))
+    if failure:
+        raise failure
 
 
 def _shown_settings(invocation: Invocation) -> Sequence[ShownSetting]:
@@ -73,31 +81,19 @@ def _shown_settings(invocation: Invocation) -> Sequence[ShownSetting]:
     ]
 
 
-@contextlib.contextmanager
-def _completed(invocation: Invocation, document: CheckDocument) -> Iterator[None]:
-    """Let what ends the look early become a part of the document, and the advice as well."""
-    try:
-        yield
-    except CleanupError as error:
-        document.problem = Problem(
-            reason=invocation.redact(error.reason),
-            remedy=invocation.hint_of(error),
-            exit_status=int(error.status),
-        )
-        raise
-    finally:
-        is_in_view = invocation.given["database_url"].source in {"option", "environment"}
-        context = AdviceContext(
-            has_secret_in_view=invocation.has_password and is_in_view,
-            ignores_service=invocation.ignores_service,
-            timeout=invocation.settings.timeout,
-            is_root=os.geteuid() == 0 and not invocation.service,
-            service=invocation.service_of_admin,
-        )
-        document.advice = [
-            Advice(found.finding, invocation.in_words_of_reader(found.remedy))
-            for found in advise(document, context)
-        ]
+def _advice(invocation: Invocation, document: CheckDocument) -> Sequence[Advice]:
+    is_in_view = invocation.given["database_url"].source in {"option", "environment"}
+    context = AdviceContext(
+        has_secret_in_view=invocation.has_password and is_in_view,
+        ignores_service=invocation.ignores_service,
+        timeout=invocation.settings.timeout,
+        is_root=os.geteuid() == 0 and not invocation.service,
+        service=invocation.service_of_admin,
+    )
+    return [
+        Advice(found.finding, invocation.in_words_of_reader(found.remedy))
+        for found in advise(document, context)
+    ]
 
 
 def _examine(invocation: Invocation, url: "URL", document: CheckDocument) -> None:
@@ -106,7 +102,7 @@ def _examine(invocation: Invocation, url: "URL", document: CheckDocument) -> Non
         metrics_file.open_file(invocation.settings.metrics_file).check(files_of(url))
     engine = open_engine(url, invocation.deadline)
     job = Job.of(invocation.settings, dry_run=True, run_id="")
-    past = _connect(engine, job, document)
+    past = _examine_connection(engine, job, document)
     _examine_table(invocation, url, engine, job, document)
     found = preview.preview(engine, job, invocation.deadline)
     document.would_delete = found.result.deleted
@@ -116,7 +112,9 @@ def _examine(invocation: Invocation, url: "URL", document: CheckDocument) -> Non
     document.writable = True
 
 
-def _connect(engine: Engine, job: Job, document: CheckDocument) -> Sequence[Mapping[str, object]]:
+def _examine_connection(
+    engine: Engine, job: Job, document: CheckDocument
+) -> Sequence[Mapping[str, object]]:
     with engine.connect(write=False) as connection:
         document.connection = engine.describe(connection)
         document.findings = [Advice(*found) for found in engine.findings(connection)]

@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from helpers import commands, tables
+from helpers import commands, processes, tables
 from helpers.commands import url
 
 
@@ -78,6 +79,30 @@ def test_full_output_of_help(command: str, unbuffered: str) -> None:
     """The help and the version likewise, in one sentence."""
     done = into_full_device(command.split(), unbuffered)
     assert (done.returncode, done.stderr.count("\n")) == (74, 1), done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads(two_rows: Path, unbuffered: str) -> None:
+    """A signal ends the command all the same, as it does any other that writes into a pipe."""
+    mouth, pipe = os.pipe()
+    os.set_blocking(pipe, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"x" * 4096)
+    os.set_blocking(pipe, True)
+    process = subprocess.Popen(
+        [*commands.COMMAND, "check", url(two_rows)],
+        stdout=pipe,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=commands.environment({"PYTHONUNBUFFERED": unbuffered}),
+    )
+    processes.wait_until_it_listens(process)
+    processes.wait_until("the write", lambda: not processes.listens(process))
+    process.terminate()
+    assert process.wait(20) == -signal.SIGTERM
+    os.close(mouth)
+    os.close(pipe)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--no-such-option"]])

@@ -29,12 +29,13 @@ def wait_until(what: str, holds: Any, seconds: float = PATIENCE_SECONDS) -> None
 
 def wait_until_it_listens(process: "subprocess.Popen[str]") -> None:
     """Return once a process has a handler of its own for SIGTERM."""
+    wait_until("to listen for signals", lambda: listens(process), 30)
 
-    def listens() -> bool:
-        found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status_of(process.pid), re.MULTILINE)
-        return bool(found and int(found[1], 16) >> (signal.SIGTERM - 1) & 1)
 
-    wait_until("to listen for signals", listens, 30)
+def listens(process: "subprocess.Popen[str]") -> bool:
+    """Tell whether a process has a handler of its own for SIGTERM."""
+    found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status_of(process.pid), re.MULTILINE)
+    return bool(found and int(found[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def wait_until_it_stops(pid: int) -> None:

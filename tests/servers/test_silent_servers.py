@@ -38,13 +38,15 @@ def test_a_host_that_never_answers(server: Any, filled: str) -> None:
             True,
             True,
         ), outcome.last
-        command = Command("run", url=text_of(url))
-        processes.wait_until_it_listens(command.process)
-        time.sleep(0.5)
-        command.process.send_signal(signal.SIGTERM)
-        sent = time.monotonic()
-        assert command.end().status == 0
-        assert time.monotonic() - sent < processes.PROMPT
+        for name in ("run", "check"):
+            command = Command(name, url=text_of(url))
+            processes.wait_until_it_listens(command.process)
+            time.sleep(0.5)
+            command.process.send_signal(signal.SIGTERM)
+            sent = time.monotonic()
+            outcome = command.end()
+            assert (outcome.status, outcome.output) == (0, "")
+            assert time.monotonic() - sent < processes.PROMPT
 
 
 @contextlib.contextmanager
