@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from geocache_cleanup.invocation import Invocation
 
 _URL = "--database-url names a database for a command to work on by itself"
-# As systemd writes names of instances, see systemd-escape(1).
-_INSTANCE = re.compile(r"[A-Za-z0-9:_.\\-]+")
+# What systemd takes unescaped, see systemd-escape(1): with a backslash it finds no settings file.
+_INSTANCE = re.compile(r"[A-Za-z0-9:_.-]+")
 
 
 def run_as_service(invocation: "Invocation", context: Any) -> int | None:
