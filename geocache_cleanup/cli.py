@@ -76,7 +76,7 @@ def run(
         _as_service(invocation, context)
         from geocache_cleanup.commands.run import run_job
 
-        run_job(invocation, recorder)
+        run_job(invocation, recorder, dry_run=dry_run)
 
 
 @app.command(cls=options.TextCommand)

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 _LONGEST_RUN_ID = 64
-NOT_GIVEN = "this host has settings of a service, which this command was not given"
-REMEDY = "see /etc/default/geocache-cleanup and /etc/geocache-cleanup, or give --database-url"
 
 
 class Invocation:
@@ -184,7 +182,7 @@ class Invocation:
 
     def _why_nothing(self) -> str:
         if self.ignores_service:
-            return f"{NOT_GIVEN}; {REMEDY}"
+            return f"{service.NOT_GIVEN}; {service.NOT_GIVEN_REMEDY}"
         return (
             f"no database is configured and there is no {DEFAULT_DATABASE}; set "
             f"{SETTINGS['database_url'].variable} in {self.service_of_admin.settings_file}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _GRACE = 60
 
 
-def run_job(invocation: Invocation, recorder: "Recorder") -> None:
+def run_job(invocation: Invocation, recorder: "Recorder", *, dry_run: bool) -> None:
     """Run the job as it is configured; raise CleanupError or Interrupted if it ends early."""
     settings, fields = invocation.settings, invocation.fields
     fields.update(
@@ -35,12 +35,11 @@ def run_job(invocation: Invocation, recorder: "Recorder") -> None:
     recorder.prepare(url)
     if invocation.nothing_configured():
         return
-    dry_run = bool(fields["dry_run"])
     job = Job.of(settings, dry_run=dry_run, run_id=str(fields["run_id"]))
     recorder.prepare_look(url, job)
     engine = open_engine(url, invocation.deadline)
     result = _prune(invocation, engine, job)
-    _report(invocation, result)
+    _report(invocation, result, dry_run=dry_run)
     if settings.reclaim and result.deleted and not dry_run:
         invocation.notifier.status("Giving free space back")
         _reclaim(invocation, engine)
@@ -65,8 +64,7 @@ def _prune(invocation: Invocation, engine: "Engine", job: Job) -> "Result":
         return result
 
 
-def _report(invocation: Invocation, result: "Result") -> None:
-    dry_run = invocation.fields["dry_run"]
+def _report(invocation: Invocation, result: "Result", *, dry_run: bool) -> None:
     event, level = Event.RAN, "info" if result.deleted else "debug"
     if dry_run:
         event, level = Event.WOULD_RUN, "info"

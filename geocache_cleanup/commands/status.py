@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from geocache_cleanup.errors import ConfigError, UnavailableError
 from geocache_cleanup.report.status_text import status_text
-from geocache_cleanup.systemd import service, services
+from geocache_cleanup.systemd import service
 from geocache_cleanup.systemd.ask import NoAnswerError
-from geocache_cleanup.systemd.services import ServiceReport
+from geocache_cleanup.systemd.service_report import ServiceReport, service_reports
 
 if TYPE_CHECKING:
     from geocache_cleanup.invocation import Invocation
@@ -36,7 +36,7 @@ def show_status(
         raise ConfigError("systemd does not run this host", "see what starts the job here")
     now = dt.datetime.now(dt.UTC)
     try:
-        found = [_judged(report, now, max_age) for report in services.look(instance)]
+        found = [_judged(report, now, max_age) for report in service_reports(instance)]
     except NoAnswerError as error:
         raise UnavailableError(
             f"systemd does not answer: {error}", "see systemctl status"

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from geocache_cleanup.engines.connection_info import ConnectionInfo
-from geocache_cleanup.invocation import NOT_GIVEN, REMEDY
 from geocache_cleanup.report.document import Advice, CheckDocument, LedgerReport
 from geocache_cleanup.report.table_advice import MIGRATE, of_estimate, of_table
-from geocache_cleanup.systemd.service import Service
+from geocache_cleanup.systemd.service import NOT_GIVEN, NOT_GIVEN_REMEDY, Service
 from geocache_cleanup.systemd.timers import Timers
 
 _LATE_DAYS = 2
@@ -61,7 +60,7 @@ def advise(document: CheckDocument, context: AdviceContext) -> Sequence[Advice]:
 
 def _of_settings(document: CheckDocument, context: AdviceContext) -> Iterator[Advice]:
     if context.ignores_service:
-        yield Advice(NOT_GIVEN, REMEDY)
+        yield Advice(NOT_GIVEN, NOT_GIVEN_REMEDY)
     elif document.connection is None and document.problem is None:
         yield Advice(
             "no database is configured yet",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from geocache_cleanup.report.layout import aligned, moment, wrap
-from geocache_cleanup.systemd.services import ServiceReport
+from geocache_cleanup.systemd.service_report import ServiceReport
 
 _HEAD = ("result", "last run (UTC)", "deleted", "next run (UTC)", "service")
 

@@ -18,6 +18,11 @@ _UNITS = (
 )
 # The service itself, an instance, and a command that acts as one of them.
 _OWN = re.compile(rf"{NAME}(?:@(?P<instance>.+)|-[a-z]+-[0-9]+)?\.service")
+# What a command says that ignores the settings of a service.
+NOT_GIVEN = "this host has settings of a service, which this command was not given"
+NOT_GIVEN_REMEDY = (
+    "see /etc/default/geocache-cleanup and /etc/geocache-cleanup, or give --database-url"
+)
 
 
 @dataclass(frozen=True)

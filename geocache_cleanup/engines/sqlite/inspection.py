@@ -48,12 +48,7 @@ def inspect_table(
         raise ConfigError(f"{name!r} is a name that this program needs", "rename the table")
     rows = connection.execute(_COLUMNS, {"table": name}).all()
     names = [row.name for row in rows]
-    found = next((row for row in rows if fold(row.name) == fold(column)), None)
-    if found is None:
-        raise ConfigError(
-            f"the table {name!r} has no column {column!r}; it has: {', '.join(names)}",
-            "set --time-column",
-        )
+    found = rows[_find_column(names, column, name)]
     bare: sa.sql.expression.ColumnClause[object] = sa.column(quoted_name(found.name, True))
     clause = sa.table(quoted_name(name, True), bare)
     key = [row.name for row in sorted(rows, key=lambda row: int(row.pk)) if row.pk]
@@ -92,6 +87,16 @@ def _find_table(connection: Connection, table: str) -> str:
             f"{name!r} is a {relations[name]}, not a table", "set --table to the table behind it"
         )
     return name
+
+
+def _find_column(names: Sequence[str], column: str, table: str) -> int:
+    folded = list(map(fold, names))
+    if fold(column) not in folded:
+        raise ConfigError(
+            f"the table {table!r} has no column {column!r}; it has: {', '.join(names)}",
+            "set --time-column",
+        )
+    return folded.index(fold(column))
 
 
 def _has_text_affinity(declared: str) -> bool:

@@ -50,7 +50,7 @@ class ServiceReport:
     next: str | None
 
 
-def look(instance: str | None) -> Sequence[ServiceReport]:
+def service_reports(instance: str | None) -> Sequence[ServiceReport]:
     """Ask systemd about all services, or only that of an instance.
 
     Raise NoAnswerError if systemd does not answer.
