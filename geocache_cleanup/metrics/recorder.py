@@ -12,6 +12,7 @@ from geocache_cleanup.events import Event, exit_status_of
 from geocache_cleanup.invocation import Invocation
 from geocache_cleanup.metrics import metrics_file
 from geocache_cleanup.result import METRICS
+from geocache_cleanup.threads import call_interruptibly
 from geocache_cleanup.times import instants
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # What the look for the oldest row may take: it comes after the work, and is not worth more.
 _LOOK_SECONDS = 2.0
+# What all of it may take.
+_WRITING_SECONDS = 10.0
 _LAST_SUCCESS = "last_success_timestamp_seconds"
 _OLDEST = "oldest_remaining_timestamp_seconds"
 _ENDS = (Event.RAN, Event.INTERRUPTED, Event.FAILED)
@@ -76,15 +79,19 @@ class Recorder:
         if event not in _ENDS or not path or self._is_refused:
             return None
         try:
-            # In the directory that it was looked at in, unless settings were refused before that;
-            # and looked at again, as a run takes a while.
-            file = self._file or metrics_file.open_file(path)
-            file.check(self._forbidden)
-            if sample := self._sample(file, event, fields):
-                metrics_file.write(file, sample)
+            # Its storage may hang, and the event is to be logged all the same.
+            call_interruptibly(lambda: self._write(path, event, fields), Deadline(_WRITING_SECONDS))
         except (OSError, CleanupError) as error:
             return f"the metrics file could not be written: {error}"
         return None
+
+    def _write(self, path: str, event: Event, fields: Mapping[str, Any]) -> None:
+        # In the directory that it was looked at in, unless settings were refused before that; and
+        # looked at again, as a run takes a while.
+        file = self._file or metrics_file.open_file(path)
+        file.check(self._forbidden)
+        if sample := self._sample(file, event, fields):
+            metrics_file.write(file, sample)
 
     def _sample(
         self, file: "ReplacedFile", event: Event, fields: Mapping[str, Any]

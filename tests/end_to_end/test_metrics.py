@@ -187,6 +187,24 @@ def test_without_the_library(database: Path) -> None:
     assert os.listdir(database.parent) == ["geo.db"]
 
 
+def test_a_write_that_hangs(database: Path) -> None:
+    """It is given up after a while: the run is told as done, with the problem."""
+    hang = """
+import time
+def hang(event, arguments):
+    if event == "os.rename":
+        time.sleep(100)
+sys.addaudithook(hang)
+"""
+    target = f"--metrics-file={database.with_name('geo.prom')}"
+    began = time.monotonic()
+    done = commands.execute_in_python("run", commands.url(database), target, first=hang)
+    event = commands.events(done.stderr)[-1]
+    assert (done.returncode, event["event"]) == (0, "geo_cache_cleanup_ran")
+    assert "within 10 seconds" in event["metrics_problem"]
+    assert time.monotonic() - began < 60
+
+
 def test_a_write_that_fails_afterwards_does_not_hide_the_run(database: Path) -> None:
     """The rows are gone, the audit event says so as a warning, and the status is the run's."""
     target, address = database.with_name("geo.prom"), database.with_name("notify")

@@ -95,28 +95,3 @@ class Canceller:
             call()
         except Exception:  # noqa: BLE001 - whatever it is, it did not help
             self._refused += 1
-
-
-def call_interruptibly(call: Callable[[], object], deadline: Deadline) -> object:
-    """Return what a function blocking in C returns, or raise as soon as ``deadline.check`` would.
-
-    The function is then left to end in a thread of its own. Raise TemporaryError if there is none
-    to be had.
-    """
-    results: list[object] = []
-    errors: list[BaseException] = []
-    done = threading.Event()
-
-    def work() -> None:
-        try:
-            results.append(call())
-        except BaseException as error:  # noqa: BLE001 - raised again where it belongs
-            errors.append(error)
-        done.set()
-
-    start_thread(work)
-    while not done.wait(0.05):
-        deadline.check()
-    if errors:
-        raise errors[0]
-    return results[0]

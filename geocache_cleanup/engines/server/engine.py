@@ -17,11 +17,12 @@ from geocache_cleanup.deadline import Deadline
 from geocache_cleanup.engines.base import Engine
 from geocache_cleanup.engines.connection_info import ConnectionInfo, user_name
 from geocache_cleanup.engines.server import diagnoses
-from geocache_cleanup.engines.server.cancellation import Canceller, call_interruptibly
+from geocache_cleanup.engines.server.cancellation import Canceller
 from geocache_cleanup.engines.server.drivers import Driver, version_of, with_driver
 from geocache_cleanup.engines.server.expressions import SQLExpressions
 from geocache_cleanup.engines.server.table import ServerTable
 from geocache_cleanup.errors import CleanupError, ConfigError, UnavailableError
+from geocache_cleanup.threads import call_interruptibly
 
 # Waiting for a lock ends a little earlier than the run, to be told from other slowness.
 _LOCK_SHARE = 0.8
