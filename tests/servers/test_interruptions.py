@@ -59,6 +59,26 @@ def test_a_signal_is_answered_within_a_second(
         assert count(server, filled) == ROWS
 
 
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_a_socket_under_another_path(postgresql: Any, database_of: Any, driver: str) -> None:
+    """In a volume, for instance: the server is asked where the driver has found it."""
+    database, name = database_of(postgresql), f".s.PGSQL.{postgresql.port}"
+    make_table(postgresql, database)
+    slow_down(postgresql, database)
+    own, hidden, alias = (postgresql.directory / place for place in (".", "hidden", "alias"))
+    alias.mkdir(exist_ok=True)
+    (alias / name).hardlink_to(own / name)
+    url = postgresql.url(database, driver=f"postgresql+{driver}")
+    command = Command("run", BEFORE, url=text_of(url.update_query_dict({"host": str(alias)})))
+    wait_until("the deletion", lambda: sessions(postgresql, database))
+    (own / name).rename(hidden)
+    command.process.terminate()
+    assert command.end().status == 0
+    hidden.rename(own / name)
+    (alias / name).unlink()
+    wait_until("the roll-back", lambda: not sessions(postgresql, database), 20)
+
+
 def test_a_trigger_of_another_user_cannot_hold_the_run_up(mariadb: Any, database_of: Any) -> None:
     """MariaDB does not let app end root's trigger: the connection is given up instead."""
     database = database_of(mariadb)

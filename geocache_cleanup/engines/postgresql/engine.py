@@ -1,7 +1,7 @@
 """PostgreSQL 13 and later, by psycopg2 or psycopg 3."""
 
+import re
 import socket
-import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,8 +17,6 @@ from geocache_cleanup.engines.server.engine import Mode, ServerEngine
 from geocache_cleanup.engines.server.index import printed_index
 from geocache_cleanup.errors import CleanupError
 
-# Every server and pooler answers it with one byte, see "SSLRequest" in the protocol's manual.
-_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _ANSWER_SECONDS = 3
 
 
@@ -97,11 +95,18 @@ class PostgreSQLEngine(ServerEngine):
         assert self._line is not None
         with socket.socket(self._line.family) as trial:
             trial.settimeout(_ANSWER_SECONDS)
-            trial.connect(self._line.getpeername())
-            trial.sendall(_SSL_REQUEST)
-            if not trial.recv(1):
-                raise ConnectionError
+            trial.connect(self._address(raw))
+            # To whom sends nothing at all the server only says goodbye, and logs nothing.
+            trial.shutdown(socket.SHUT_WR)
+            trial.recv(1)
         raw.cancel()
+
+    def _address(self, raw: Any) -> Any:
+        """Return where the server listens; its socket may have another path for itself."""
+        assert self._line is not None
+        if self._line.family == socket.AF_UNIX:
+            return re.sub("^@", "\0", f"{raw.info.host}/.s.PGSQL.{raw.info.port}")
+        return self._line.getpeername()
 
     def descriptor(self, raw: Any) -> int:
         return int(raw.fileno())
