@@ -147,11 +147,12 @@ class BatchRun:
     def tell(self, error: Exception) -> None:
         """Say in the error, be it a bug, what is done already."""
         remaining = self._remaining if self._is_all_found else None
-        if self._is_open and not self._guard.atomic:
+        atomic = self._guard.atomic or not (self._is_open or self.result.batches)
+        if self._is_open and not atomic:
             # A part of this batch may be done.
-            self.result = Result(atomic=False)
+            self.result = Result()
         vars(error)["partial"] = dataclasses.replace(
-            self.result, atomic=self._guard.atomic, remaining=remaining, freed_pages=None
+            self.result, atomic=atomic, remaining=remaining, freed_pages=None
         )
         if isinstance(error, DeadlineError) and self.result.batches:
             error.hint = error.service_hint = (

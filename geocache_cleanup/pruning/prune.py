@@ -27,8 +27,10 @@ def prune(engine: Engine, job: Job, deadline: Deadline, progress: Progress = SIL
     atomic = True
     try:
         with job.at_table(engine, write=not job.dry_run) as table:
-            atomic = is_atomic(table)
             progress.started(deadline.remaining)
+            if not (table.atomic or job.dry_run):
+                _look_first(table, job)
+            atomic = is_atomic(table)
             result = _delete_and_record(table, job, deadline)
             # Past this point the run is committed, whatever arrives.
             deadline.check()
@@ -125,14 +127,17 @@ def freed(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else max(0, after - before)
 
 
+def _look_first(table: Table, job: Job) -> None:
+    """Raise DataError if more than the share that may go would go, which nothing could undo."""
+    if job.max_delete_percent < 100:
+        counted = _delete_all(table, dataclasses.replace(job, dry_run=True))
+        check_share(counted.deleted, table.count(), job.max_delete_percent)
+
+
 def _delete_guarded(table: Table, job: Job) -> Result:
     others_act = not job.dry_run and table.may_cascade()
     is_limited = job.max_delete_percent < 100
     total = table.count() if is_limited else 0
-    if is_limited and not table.atomic:
-        # Nothing can be undone afterwards.
-        counted = _delete_all(table, dataclasses.replace(job, dry_run=True))
-        check_share(counted.deleted, total, job.max_delete_percent)
     before = table.tally() if others_act else 0
     result = _delete_all(table, job)
     if others_act:
