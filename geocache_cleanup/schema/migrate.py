@@ -59,6 +59,9 @@ def upgrade(url: URL, names: TableNames, deadline: Deadline) -> Sequence[str]:
     with engine.connect_to_migrate() as connection:
         config = configure(url, names)
         config.attributes.update(connection=connection, engine=engine)
+        # What does not fit is told before anything is made, the table of revisions among it.
+        with contextlib.suppress(NoTableError):
+            engine.table(connection, names.table, names.time_column)
         # Every revision looks before it acts. Running all of them again is what gives a second
         # table in the same database its index, and brings back an index that was dropped.
         command.stamp(config, "base")
@@ -136,7 +139,6 @@ def _prepare(config: Config, connection: Connection) -> None:
     engine: Engine = config.attributes["engine"]
     names: TableNames = config.attributes["names"]
     schema = names.schema
-    # What does not fit is told before anything is made, the table of revisions among it.
-    with contextlib.suppress(NoTableError):
+    with contextlib.suppress(ConfigError):  # a downgrade needs no table that fits
         schema = engine.table(connection, names.table, names.time_column).clause.schema
     engine.prepare_migration(connection, schema)

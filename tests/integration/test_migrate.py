@@ -81,6 +81,16 @@ def test_downgrade_keeps_the_rows_of_our_own_table(tmp_path: Path) -> None:
     assert upgrade(path) == MADE[1:]
 
 
+def test_downgrade_of_a_table_that_fits_no_longer(tmp_path: Path) -> None:
+    """The ledger can be removed all the same."""
+    path = tmp_path / "new.db"
+    upgrade(path)
+    with tables.connected(path) as connection:
+        connection.execute("ALTER TABLE geo_cache RENAME COLUMN last_seen TO seen_at")
+    downgrade(path, "base")
+    assert "geocache_cleanup_runs" not in schema(path)
+
+
 def test_second_table_and_lost_index(tmp_path: Path) -> None:
     """Another table of the same database gets its index too, and a dropped index comes back."""
     path = tmp_path / "app.db"
