@@ -53,11 +53,12 @@ class Engine(abc.ABC):
         self._committing = False
 
     @classmethod
-    def read_url(cls, url: URL, text: str) -> URL:  # noqa: ARG003 - one signature for all engines
+    def read_url(cls, url: URL, text: str) -> URL:
         """Return the URL that text was parsed into.
 
-        Raise ValueError if what is shown of it holds a part of a password.
+        Raise ValueError if it is not UTF-8, or what is shown of it holds a part of a password.
         """
+        text.encode()
         if is_misread(url.username, url.host, url.database):
             raise ValueError
         return url

@@ -90,6 +90,11 @@ def test_usage_errors_name_the_option(arguments: list[str], told: str) -> None:
     assert told in done.stderr
 
 
+def test_url_that_is_no_text() -> None:
+    """No server has a name in bytes that are not UTF-8; a file may."""
+    commands.fails(78, "--database-url=postgresql://user@host/db\udcff", word="parsed")
+
+
 def test_url_without_its_option() -> None:
     """A URL given as an argument is refused and not repeated."""
     done = commands.execute("run", "postgresql://user:hunter2@host/db")
