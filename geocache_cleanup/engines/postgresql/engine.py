@@ -96,7 +96,7 @@ class PostgreSQLEngine(ServerEngine):
         with socket.socket(self._line.family) as trial:
             trial.settimeout(_ANSWER_SECONDS)
             trial.connect(self._address(raw))
-            # To whom sends nothing at all the server only says goodbye, and logs nothing.
+            # Who sends nothing is only disconnected; the server logs nothing of it.
             trial.shutdown(socket.SHUT_WR)
             trial.recv(1)
         raw.cancel()
