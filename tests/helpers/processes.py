@@ -23,7 +23,7 @@ def wait_until(what: str, holds: Any, seconds: float = PATIENCE_SECONDS) -> None
                 return
         except Exception as error:  # noqa: BLE001 - it is what the wait is for
             last = error
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError(f"{what} took more than {seconds} seconds; last: {last!r}")
 
 

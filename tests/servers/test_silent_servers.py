@@ -6,14 +6,14 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from helpers import processes
-from helpers.processes import wait_until
+from helpers.processes import wait_until, wait_until_it_stops
 from helpers.servers.commands import Command, geocache_cleanup
 from helpers.servers.dialects import is_postgresql, text_of
 from helpers.servers.slow_table import driver_urls, make_table, sessions, slow_down
@@ -53,15 +53,21 @@ def test_a_host_that_never_answers(server: Any, filled: str) -> None:
 def standing_still(server: Any) -> Iterator[None]:
     """Let the kernel still accept for a server, and the server do nothing."""
     main = server.daemon.process.pid
+    os.kill(main, signal.SIGSTOP)
+    wait_until_it_stops(main)
     children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-    stopped = [main, *(map(int, children) if is_postgresql(server) else [])]
+    backends = [*map(int, children)] if is_postgresql(server) else []
     try:
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
+        _tell(backends, signal.SIGSTOP)
         yield
     finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+        _tell([*backends, main], signal.SIGCONT)
+
+
+def _tell(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):  # it was about to end
+            os.kill(pid, number)
 
 
 @pytest.mark.parametrize(("limit", "status"), [(40, 0), (4, 75)], ids=["SIGTERM", "timeout"])
