@@ -41,8 +41,8 @@ def show_status(
         raise UnavailableError(
             f"systemd does not answer: {error}", "see systemctl status"
         ) from None
-    status = max([_severity(report) for report in found])
-    summary = f"{_WORDS[status]} - {_sentence(found)}"
+    status = max(map(_severity, found))
+    summary = f"{_WORDS[status]} - {_sentence(found, status)}"
     document = {
         "status": status,
         "summary": summary,
@@ -74,8 +74,7 @@ def _severity(report: ServiceReport) -> int:
     return 1 if report.last_success is None else 0
 
 
-def _sentence(found: Sequence[ServiceReport]) -> str:
-    worst = max(map(_severity, found))
+def _sentence(found: Sequence[ServiceReport], worst: int) -> str:
     worst_of_all = [report for report in found if _severity(report) == worst]
     one = f"{worst_of_all[0].unit.removesuffix('.service')}: {worst_of_all[0].result}"
     if len(worst_of_all) == 1 and len(one) <= _SHORT:
