@@ -108,26 +108,18 @@ def test_output_that_nobody_reads(two_rows: Path, unbuffered: str) -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--no-such-option"]])
 def test_nothing_can_be_written(arguments: Sequence[str]) -> None:
     """Then at least the status tells."""
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [*commands.COMMAND, *arguments],
-            stdout=full,
-            stderr=full,
-            env=commands.environment(),
-            check=False,
-        )
-    assert done.returncode == 74
+    assert into_full_device(arguments, "", stderr=subprocess.STDOUT).returncode == 74
 
 
 def into_full_device(
-    arguments: Sequence[str], unbuffered: str
+    arguments: Sequence[str], unbuffered: str, stderr: int = subprocess.PIPE
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command whose output goes to a full device, with Python's buffer and without."""
     with open("/dev/full", "w") as full:
         return subprocess.run(
             [*commands.COMMAND, *arguments],
             stdout=full,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             env=commands.environment({"PYTHONUNBUFFERED": unbuffered}),
             check=False,

@@ -14,8 +14,9 @@ from helpers.servers import pgbouncer
 from helpers.servers import postgresql as postgresql_server
 from helpers.servers.fixtures import database, database_of, running
 from helpers.servers.releases import HERE, MYSQL, POSTGRESQL, RELEASES, Server
+from helpers.servers.slow_table import filled
 
-__all__ = ["database", "database_of", "running"]  # fixtures
+__all__ = ["database", "database_of", "filled", "running"]  # fixtures
 _PACKAGES = ["postgresql", "mariadb-server", "galera-4", "rsync", "pgbouncer"]
 _HERE = Path(__file__).parent
 _SERVERS = ("server", "postgresql", "mariadb")

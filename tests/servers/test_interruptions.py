@@ -17,13 +17,6 @@ from helpers.servers.slow_table import ROWS, driver_urls, make_table, sessions, 
 BEFORE = "--before=2026-01-01"
 
 
-@pytest.fixture
-def filled(server: Any, database: str) -> str:
-    """Return a database with a table of stale rows."""
-    make_table(server, database)
-    return database
-
-
 def count(server: Any, database: str) -> int:
     """Return how many rows are left."""
     return int(server.query("SELECT count(*) FROM geo_cache", database)[0][0])

@@ -16,16 +16,9 @@ from helpers import processes
 from helpers.processes import wait_until, wait_until_it_stops
 from helpers.servers.commands import Command, geocache_cleanup
 from helpers.servers.dialects import is_postgresql, text_of
-from helpers.servers.slow_table import driver_urls, make_table, sessions, slow_down
+from helpers.servers.slow_table import driver_urls, sessions, slow_down
 
 BEFORE = "--before=2026-01-01"
-
-
-@pytest.fixture
-def filled(server: Any, database: str) -> str:
-    """Return a database with a table of stale rows."""
-    make_table(server, database)
-    return database
 
 
 def test_a_host_that_never_answers(server: Any, filled: str) -> None:

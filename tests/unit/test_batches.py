@@ -25,8 +25,11 @@ def test_the_pace_follows_what_was_measured() -> None:
     for rows in (0, 1, 2 * first - 1):  # so few are quick anyway
         assert sizer.rows(60) == 2 * first
         sizer.learn(rows, 0.09)
-    sizer.learn(1, 1.0)
+    sizer.learn(2 * first, 1.0)
     assert 0 < sizer.rows(60) < first / 2
+    few = BatchSizer(0.1)
+    few.learn(1, 1.0)
+    assert 0 < few.rows(60) < first / 2
     assert sizer.rows(0.01) < sizer.rows(60)
     assert sizer.pause(0) > sizer.pause(1) > 0
 

@@ -87,7 +87,7 @@ def test_credential_that_is_no_url(tmp_path: Path, content: bytes) -> None:
     assert isinstance(caught.value, SettingsError) or "--database-url" in caught.value.hint
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "loop", "large", "latin-1"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "loop", "large", "latin-1", "bytes"])
 def test_credential_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
     """What cannot be a credential is refused at once, and not read for ever."""
     path = tmp_path / CREDENTIAL
@@ -95,11 +95,13 @@ def test_credential_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
         os.mkfifo(path)
     elif kind == "latin-1":  # a password with a letter replaced would only be refused by the server
         path.write_bytes(b"postgresql://u:p\xe4ss@h/db")
+    elif kind == "bytes":
+        path.write_bytes(b"\xff\xfe")
     elif kind == "large":
         path.write_bytes(b"a" * (2**20 + 1))
     else:
         path.symlink_to("/dev/zero" if kind == "device" else path)
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match=f"{CREDENTIAL} cannot be read"):
         read(None, tmp_path)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from helpers.servers.commands import geocache_cleanup
 from helpers.servers.dialects import is_postgresql, numbered, text_of
 
@@ -23,6 +25,13 @@ def make_table(server: Any, database: str) -> None:
             "ALTER TABLE geo_cache OWNER TO app",
             database,
         )
+
+
+@pytest.fixture
+def filled(server: Any, database: str) -> str:
+    """Return a database with a table of stale rows."""
+    make_table(server, database)
+    return database
 
 
 def slow_down(server: Any, database: str) -> None:
